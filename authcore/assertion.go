@@ -1,0 +1,105 @@
+package authcore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/qqauth/qqauth/authcore/token"
+)
+
+// freshRead is how old the store read may be that an assertion is signed on.
+const freshRead = time.Second
+
+// assertion is a signed assertion, kept with its session until half of its life
+// is over. A session has one for each guard that it has passed.
+type assertion struct {
+	guard  *Guard
+	signed string
+	renew  time.Time
+	ends   time.Time
+	next   *assertion
+}
+
+// find returns a guard's assertion in a session's list.
+func (a *assertion) find(g *Guard) *assertion {
+	for ; a != nil; a = a.next {
+		if a.guard == g {
+			return a
+		}
+	}
+	return nil
+}
+
+// renew makes an assertion for a session that has none, or one past half of its
+// life: a read of the store, the guard's rules, one signature. Requests of one
+// session wait for each other here, so that a thousand at one half-life cost one
+// signature.
+func (g *Guard) renew(ctx context.Context, e *entry, fingerprint string, now time.Time) (*entry, *assertion, error) {
+	e.signing.Lock()
+	defer e.signing.Unlock()
+	n := g.service.node
+	if latest, ok := n.cache.GetIfPresent(e.hash); ok && n.current(latest) {
+		e = latest
+	}
+	old := e.assertions.Load().find(g)
+	if old != nil && now.Before(old.renew) {
+		return e, old, nil
+	}
+	if now.UnixNano()-e.read.Load() > int64(freshRead) {
+		fresh, err := n.fill(ctx, e.hash, now)
+		if err != nil && old != nil && n.mayOutlive(err, now) && now.Before(old.ends) {
+			return e, old, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		e = fresh
+	}
+	if err := g.judge(ctx, e, fingerprint); err != nil {
+		return nil, nil, err
+	}
+	made, err := g.sign(e, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	e.keep(made, now)
+	return e, made, nil
+}
+
+// sign makes a new assertion about a session.
+func (g *Guard) sign(e *entry, now time.Time) (*assertion, error) {
+	s := g.service
+	ends := now.Add(s.cfg.Lifetimes.Assertion)
+	if ends.After(e.expires) {
+		ends = e.expires
+	}
+	signed, err := s.node.keys.Ring().SignAssertion(token.AssertionClaims{
+		Issuer: s.cfg.Issuer, Audience: g.cfg.Audience, Subject: string(e.user),
+		Client: string(e.client), Session: string(e.session), Expires: ends,
+		AuthTime: e.authTime, Methods: methodNames(e.methods), Name: e.displayName, Segments: e.segments,
+	}, now)
+	if err != nil {
+		return nil, fmt.Errorf("sign assertion: %w", err)
+	}
+	return &assertion{guard: g, signed: signed, renew: now.Add(ends.Sub(now) / 2), ends: ends}, nil
+}
+
+// keep puts an assertion into the session's list, in place of the guard's
+// earlier one and without those that have ended.
+func (e *entry) keep(made *assertion, now time.Time) {
+	for {
+		old := e.assertions.Load()
+		made.next = nil
+		for a := old; a != nil; a = a.next {
+			if a.guard != made.guard && now.Before(a.ends) {
+				kept := *a
+				kept.next = made.next
+				made.next = &kept
+			}
+		}
+		if e.assertions.CompareAndSwap(old, made) {
+			return
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package authcore
+
+import "net/netip"
+
+// AuditEvent is something that an operator may have to account for. It holds no
+// token, code, phone or e-mail.
+type AuditEvent struct {
+	Name    string // one of the Audit constants
+	User    UserID
+	Client  ClientID
+	Session SessionID
+	App     AppID
+	Addr    netip.Addr
+	// Status is what a login ended in, or why it was refused.
+	Status string
+	// Count is how many sessions ended.
+	Count int
+}
+
+// The names of audit events.
+const (
+	AuditLogin          = "login"           // a login ended in Status
+	AuditLoginRefused   = "login_refused"   // a login failed for the reason in Status
+	AuditUserCreated    = "user_created"    // a QQ account became a user
+	AuditUserJoined     = "user_joined"     // a QQ account joined a user by its unionid
+	AuditUserDisabled   = "user_disabled"   // an administrator disabled a user
+	AuditUserEnabled    = "user_enabled"    // an administrator enabled a user
+	AuditUserSegments   = "user_segments"   // an administrator set a user's segments
+	AuditSessionRefresh = "session_refresh" // a session got a new token
+	AuditSessionReplay  = "session_replay"  // a refreshed token came back: the session ended
+	AuditSessionEnd     = "session_end"     // sessions ended by log-out or revocation
+	AuditTicketIssued   = "ticket_issued"
+	AuditTicketRedeemed = "ticket_redeemed"
+	AuditTicketRefused  = "ticket_refused" // a ticket was burnt by a wrong redemption
+)

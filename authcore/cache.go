@@ -1,0 +1,176 @@
+package authcore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+)
+
+const (
+	// cachedSessions bounds the cache; an entry with one assertion is about
+	// 1.5 KiB. An attacker cannot fill it: only sessions that exist enter.
+	cachedSessions = 128 << 10
+	// staleAfter is the age at which the next use of an entry reads it again in
+	// the background, and maxAge the age at which a use waits for that.
+	staleAfter = 25 * time.Second
+	maxAge     = 30 * time.Second
+	// maxSilence is how long a node that does not hear from its store goes on
+	// letting cached sessions through.
+	maxSilence = 30 * time.Second
+)
+
+// entry is a living session as the guard needs it. Only the atomic fields
+// change after it was made.
+type entry struct {
+	hash     TokenHash
+	session  SessionID
+	user     UserID
+	client   ClientID
+	device   DeviceHash
+	methods  []Method
+	authTime time.Time
+	expires  time.Time
+	shard    *liveShard
+
+	userName    string
+	displayName string
+	mobile      string
+	email       string
+	segments    map[string]string
+
+	seen       atomic.Uint64 // the number of the last event it was compared with
+	read       atomic.Int64  // when the store read that it rests on began, in Unix nanoseconds
+	refreshing atomic.Bool
+	signing    sync.Mutex // held while an assertion is renewed
+	assertions atomic.Pointer[assertion]
+}
+
+func (n *Node) newEntry(s *Session, u *User) *entry {
+	return &entry{
+		hash: s.Token, session: s.ID, user: u.ID, client: s.Client, device: s.Device,
+		methods: s.Methods, authTime: s.AuthTime, expires: s.Expires,
+		shard:    n.live.shardOf(u.ID),
+		userName: u.UserName, displayName: u.DisplayName, mobile: u.Mobile, email: u.Email,
+		segments: u.Segments,
+	}
+}
+
+type sessionCache = otter.Cache[TokenHash, *entry]
+
+func newSessionCache() *sessionCache {
+	return otter.Must(&otter.Options[TokenHash, *entry]{MaximumSize: cachedSessions})
+}
+
+// current reports whether nothing has happened to the entry since it was read.
+// It must be asked again after a request has been entered as live: an event that
+// comes later finds the request, one that came earlier is seen here.
+func (n *Node) current(e *entry) bool {
+	seen := e.seen.Load()
+	if n.events.head.Load() == seen {
+		return true
+	}
+	upTo, ok := n.events.since(seen, e.user, e.session)
+	if ok {
+		e.seen.CompareAndSwap(seen, upTo)
+	}
+	return ok
+}
+
+// lookup returns the living session of a token. It reads the store only if the
+// cache has nothing that may be relied on at now.
+func (n *Node) lookup(ctx context.Context, hash TokenHash, token string, now time.Time) (*entry, error) {
+	e, ok := n.cache.GetIfPresent(hash)
+	if !ok {
+		if !n.keys.Ring().ValidOpaque(kindSession, token) {
+			return nil, ErrSession
+		}
+		return n.fill(ctx, hash, now)
+	}
+	if !n.current(e) {
+		return n.fill(ctx, hash, now)
+	}
+	if !now.Before(e.expires) {
+		n.cache.Invalidate(hash)
+		return nil, ErrSession
+	}
+	age := now.UnixNano() - e.read.Load()
+	if age < int64(staleAfter) && !n.silent(now) {
+		return e, nil
+	}
+	if age < int64(maxAge) && !n.silent(now) {
+		n.refresh(e)
+		return e, nil
+	}
+	fresh, err := n.fill(ctx, hash, now)
+	if err != nil && n.mayOutlive(err, now) {
+		return e, nil // a database failover: the store is away, not long yet
+	}
+	return fresh, err
+}
+
+// silent reports whether the store has not been heard from for too long.
+func (n *Node) silent(now time.Time) bool {
+	return now.UnixNano()-n.heard.Load() > int64(maxSilence)
+}
+
+// mayOutlive reports whether what is cached may stand in for a read that failed
+// with err: the store is unreachable, but was heard from not long ago. Damage is
+// no such case.
+func (n *Node) mayOutlive(err error, now time.Time) bool {
+	return errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrDamaged) && !n.silent(now)
+}
+
+// refresh reads an entry again in the background; the use that asked for it is
+// not kept waiting.
+func (n *Node) refresh(e *entry) {
+	if !e.refreshing.CompareAndSwap(false, true) {
+		return
+	}
+	n.background.Go(func() {
+		defer e.refreshing.Store(false)
+		ctx, cancel := context.WithTimeout(n.ctx, maxAge-staleAfter)
+		defer cancel()
+		_, _ = n.fill(ctx, e.hash, n.now()) // a failure shows at the next use
+	})
+}
+
+// fill reads a session from the store into the cache.
+func (n *Node) fill(ctx context.Context, hash TokenHash, now time.Time) (*entry, error) {
+	seen := n.events.head.Load()
+	s, u, err := n.use(ctx, hash, now)
+	if err != nil {
+		if errors.Is(err, ErrSession) {
+			n.cache.Invalidate(hash)
+		}
+		return nil, err
+	}
+	fresh := n.newEntry(&s, &u)
+	fresh.seen.Store(seen)
+	fresh.read.Store(now.UnixNano())
+	if old, ok := n.cache.GetIfPresent(hash); ok && old.same(fresh) {
+		// Nothing changed: its assertions stay good.
+		fresh.assertions.Store(old.assertions.Load())
+	}
+	n.cache.Set(hash, fresh)
+	return fresh, nil
+}
+
+// same reports whether an assertion made for one entry holds for the other.
+func (e *entry) same(f *entry) bool {
+	if e.session != f.session || e.user != f.user || e.displayName != f.displayName ||
+		!e.expires.Equal(f.expires) || !e.authTime.Equal(f.authTime) ||
+		!slices.Equal(e.methods, f.methods) || len(e.segments) != len(f.segments) {
+		return false
+	}
+	for name, value := range e.segments {
+		if other, ok := f.segments[name]; !ok || other != value {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,88 @@
+package authcore
+
+import (
+	"errors"
+	"time"
+
+	"github.com/qqauth/qqauth/authcore/token"
+)
+
+// The faults that this package returns. Wire formats translate them with
+// [errors.Is]; whatever is not one of them is an internal error, whose cause
+// belongs in a log and never in an answer.
+var (
+	// ErrQQToken says that QQ does not accept the access token: expired,
+	// revoked, a one-time code in its place, or refused here because its user
+	// logged out everywhere.
+	ErrQQToken = errors.New("qq does not accept the access token")
+	// ErrQQApp says that the access token was issued to another application.
+	ErrQQApp = errors.New("the access token belongs to another qq application")
+	// ErrQQOpenID says that the claimed open id is not the token's.
+	ErrQQOpenID = errors.New("the open id is not the access token's")
+	// ErrQQConfig says that QQ refuses our application, not the user.
+	ErrQQConfig = errors.New("qq refuses this server's application")
+	// ErrQQUnavailable says that QQ cannot be reached in time, has no capacity
+	// left for us or answers what cannot be understood.
+	ErrQQUnavailable = errors.New("qq is unavailable")
+
+	// ErrUnknownClient says that no client of this id is configured.
+	ErrUnknownClient = errors.New("unknown client")
+	// ErrClientSecret says that a client's credentials are wrong.
+	ErrClientSecret = errors.New("wrong client credentials")
+	// ErrBearer says that a tenant bearer is not good.
+	ErrBearer = errors.New("invalid tenant bearer")
+
+	// ErrNoUser says that there is no such user.
+	ErrNoUser = errors.New("no such user")
+	// ErrUserDisabled says that the user exists and may not log in.
+	ErrUserDisabled = errors.New("user is disabled")
+	// ErrSession says that a session is unknown, dead or another client's;
+	// which of these is not told.
+	ErrSession = errors.New("no such session")
+	// ErrTicket says that a ticket is unknown, used, expired or not the
+	// caller's; which of these is not told.
+	ErrTicket = errors.New("no such ticket")
+	// ErrDenied says that the caller is known and may not do this.
+	ErrDenied = errors.New("not allowed")
+	// ErrLimited says that a limit is reached; [RetryAfter] tells when to come
+	// back.
+	ErrLimited = errors.New("too many attempts")
+
+	// ErrUnavailable says that the store cannot answer now: not open yet, full,
+	// unreachable. Nothing was decided.
+	ErrUnavailable = errors.New("store is unavailable")
+	// ErrDamaged says that the store holds something that cannot be true. It
+	// wraps ErrUnavailable: nobody is let in on the strength of it, and it needs
+	// an operator.
+	ErrDamaged error = damaged{}
+	// ErrLocked says that another process holds the store.
+	ErrLocked = errors.New("store is held by another process")
+	// ErrNotFound is what a [Tx] answers for a record that does not exist.
+	ErrNotFound = errors.New("not found")
+
+	// ErrWrongSecret says that the store was made under another secret_key.
+	ErrWrongSecret = token.ErrWrongSecret
+)
+
+type damaged struct{}
+
+func (damaged) Error() string { return "store is damaged" }
+func (damaged) Unwrap() error { return ErrUnavailable }
+
+// retryLater is an error that knows when to come back.
+type retryLater struct {
+	error
+	after time.Duration
+}
+
+func (r retryLater) Unwrap() error { return r.error }
+
+// RetryAfter is how long the caller that met err should wait, rounded up to
+// whole seconds, at least one. ok is false if err does not say.
+func RetryAfter(err error) (after time.Duration, ok bool) {
+	var r retryLater
+	if !errors.As(err, &r) {
+		return 0, false
+	}
+	return max(time.Second, (r.after + time.Second - 1).Truncate(time.Second)), true
+}

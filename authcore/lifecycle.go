@@ -1,0 +1,195 @@
+package authcore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// replaceWithin is how long after a refresh the old token may ask again, because
+// the answer was lost.
+const replaceWithin = 30 * time.Second
+
+// newSessionID returns a public id with 128 random bits.
+func newSessionID() SessionID {
+	var b [16]byte
+	rand.Read(b[:])
+	return SessionID(base64.RawURLEncoding.EncodeToString(b[:]))
+}
+
+// device is the MAC that stands for a fingerprint; zero stands for none.
+func (s *Service) device(fingerprint string) DeviceHash {
+	if fingerprint == "" {
+		return DeviceHash{}
+	}
+	return DeviceHash(s.node.keys.Ring().Index("device", fingerprint))
+}
+
+// deviceIP is what a device says its address is, if it is one.
+func deviceIP(s string) string {
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return ""
+	}
+	return addr.WithZone("").String()
+}
+
+// cut bounds what a caller says of itself before it is recorded.
+func cut(s string) string {
+	const most = 128
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// readSession reads a session that lives, with its user.
+func readSession(tx Tx, hash TokenHash, now time.Time) (Session, User, error) {
+	s, u, err := tx.Session(hash)
+	if errors.Is(err, ErrNotFound) {
+		return s, u, ErrSession
+	}
+	if err != nil {
+		return s, u, err
+	}
+	if !s.alive(&u, now) {
+		return s, u, ErrSession
+	}
+	return s, u, nil
+}
+
+// unproved reports whether the token came from a refresh whose answer may still
+// be lost: its first use closes that door.
+func (s *Session) unproved(now time.Time) bool {
+	return s.Previous != (TokenHash{}) && !s.Used && now.Before(s.Issued.Add(replaceWithin))
+}
+
+// use reads a living session and notes its first use after a refresh. If clients
+// are given, any other client's session does not exist.
+func (n *Node) use(ctx context.Context, hash TokenHash, now time.Time, clients ...ClientID) (Session, User, error) {
+	var s Session
+	var u User
+	err := n.store.View(ctx, func(tx Tx) (err error) {
+		s, u, err = readSession(tx, hash, now)
+		return err
+	})
+	if err == nil && len(clients) > 0 && !slices.Contains(clients, s.Client) {
+		err = ErrSession
+	}
+	if err == nil && s.unproved(now) {
+		err = n.store.Update(ctx, func(tx Tx) (err error) {
+			if s, u, err = readSession(tx, hash, now); err != nil {
+				return err
+			}
+			s.Used = true
+			tx.PutSession(s)
+			return nil
+		})
+	}
+	if err == nil || errors.Is(err, ErrSession) {
+		n.hear(now)
+	}
+	return s, u, err
+}
+
+// bindDevice checks the caller's device against the session's. A session whose
+// login named none belongs to the first device that it is used with; changed
+// says that the session has to be written.
+func (s *Session) bindDevice(device DeviceHash) (changed, ok bool) {
+	if s.Device == (DeviceHash{}) && device != (DeviceHash{}) {
+		s.Device = device
+		return true, true
+	}
+	return false, s.Device == device
+}
+
+// withChildren lists the sessions of refs that picked names, and all that were
+// taken over from them.
+func withChildren(refs []SessionRef, picked func(SessionRef) bool) []SessionRef {
+	var out []SessionRef
+	gone := make(map[SessionID]bool)
+	for grown := true; grown; {
+		grown = false
+		for _, r := range refs {
+			if gone[r.ID] || !picked(r) && (r.Parent == "" || !gone[r.Parent]) {
+				continue
+			}
+			gone[r.ID], grown = true, true
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// endOldest makes room for one more session of a user at a client.
+func endOldest(tx Tx, user UserID, client ClientID, refs []SessionRef, now time.Time) []Event {
+	var here []SessionRef
+	for _, r := range refs {
+		if r.Client == client && now.Before(r.Expires) {
+			here = append(here, r)
+		}
+	}
+	if len(here) < sessionsPerClient {
+		return nil
+	}
+	slices.SortFunc(here, func(a, b SessionRef) int { return a.Issued.Compare(b.Issued) })
+	surplus := here[:len(here)-sessionsPerClient+1]
+	return deleteSessions(tx, user, withChildren(refs, func(r SessionRef) bool {
+		return slices.ContainsFunc(surplus, func(s SessionRef) bool { return s.ID == r.ID })
+	}))
+}
+
+func deleteSessions(tx Tx, user UserID, refs []SessionRef) []Event {
+	var events []Event
+	for _, r := range refs {
+		tx.DeleteSession(user, r)
+		events = append(events, Event{User: user, Session: r.ID, Ended: true})
+	}
+	return events
+}
+
+// endSession ends a session that was read, with all that hangs on it. It does
+// not rely on the session's line in the list.
+func endSession(tx Tx, u *User, s *Session) ([]Event, error) {
+	self := SessionRef{ID: s.ID, Token: s.Token, Client: s.Client, Issued: s.Issued, Expires: s.Expires, Parent: s.Parent}
+	return endSessions(tx, u, func(r SessionRef) bool { return r.ID == s.ID }, self)
+}
+
+// endSessions ends the picked sessions of a user, those of the list and more,
+// with all that hangs on them: the sessions taken over from them and the user's
+// state_tokens. Tickets need no hand: one is good only while its session lives.
+func endSessions(tx Tx, u *User, picked func(SessionRef) bool, more ...SessionRef) ([]Event, error) {
+	refs, err := tx.Sessions(u.ID)
+	if err != nil {
+		return nil, err
+	}
+	refs = append(slices.Clone(refs), more...)
+	for _, link := range u.Links {
+		pendings, err := tx.Pendings(link.Identity)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range pendings {
+			tx.DeletePending(link.Identity, p.ID)
+		}
+	}
+	return deleteSessions(tx, u.ID, withChildren(refs, picked)), nil
+}
+
+// endAll ends all sessions of a user and makes QQ's access tokens that the user
+// has logged in with worthless here. The raised epoch does both even if a record
+// escapes the list. It returns the user as it is to be written.
+func endAll(tx Tx, u User) (User, []Event, error) {
+	events, err := endSessions(tx, &u, func(SessionRef) bool { return true })
+	if err != nil {
+		return u, nil, err
+	}
+	u.Epoch++
+	tx.PutUser(u)
+	return u, append(events, Event{User: u.ID, Ended: true}), nil
+}

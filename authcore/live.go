@@ -1,0 +1,106 @@
+package authcore
+
+import (
+	"context"
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// grace is how long requests in flight may go on after their session ended.
+const grace = 500 * time.Millisecond
+
+// liveRequests knows every guarded request in flight, so that ending a session
+// ends them. Requests of one user share a shard, and each shard is a list that
+// is entered and left in constant time without allocation.
+type liveRequests struct {
+	seed   maphash.Seed
+	shards [256]liveShard
+}
+
+type liveShard struct {
+	mu    sync.Mutex
+	first *Pass
+	_     [48]byte // one cache line each: shards are locked by every request
+}
+
+func newLiveRequests() *liveRequests {
+	return &liveRequests{seed: maphash.MakeSeed()}
+}
+
+func (l *liveRequests) shardOf(user UserID) *liveShard {
+	return &l.shards[maphash.String(l.seed, string(user))%uint64(len(l.shards))]
+}
+
+// enter adds a request.
+func (s *liveShard) enter(p *Pass) {
+	s.mu.Lock()
+	p.shard, p.next = s, s.first
+	if s.first != nil {
+		s.first.prev = p
+	}
+	s.first = p
+	s.mu.Unlock()
+}
+
+// leave removes a request; it may be called once for each enter.
+func (s *liveShard) leave(p *Pass) {
+	s.mu.Lock()
+	if p.prev != nil {
+		p.prev.next = p.next
+	} else {
+		s.first = p.next
+	}
+	if p.next != nil {
+		p.next.prev = p.prev
+	}
+	s.mu.Unlock()
+}
+
+// end cancels the requests that an event concerns, after their grace.
+func (l *liveRequests) end(e Event) {
+	shard := l.shardOf(e.User)
+	var cancels []context.CancelFunc
+	shard.mu.Lock()
+	for p := shard.first; p != nil; p = p.next {
+		if e.concerns(p.entry.user, p.entry.session) {
+			cancels = append(cancels, p.cancel)
+		}
+	}
+	shard.mu.Unlock()
+	if len(cancels) == 0 {
+		return
+	}
+	time.AfterFunc(grace, func() {
+		for _, cancel := range cancels {
+			cancel()
+		}
+	})
+}
+
+// expire cancels the requests whose sessions have reached their absolute end.
+func (l *liveRequests) expire(now time.Time) {
+	for i := range l.shards {
+		shard := &l.shards[i]
+		shard.mu.Lock()
+		for p := shard.first; p != nil; p = p.next {
+			if !now.Before(p.entry.expires) {
+				p.cancel()
+			}
+		}
+		shard.mu.Unlock()
+	}
+}
+
+// count returns the number of requests in flight.
+func (l *liveRequests) count() (n int) {
+	for i := range l.shards {
+		shard := &l.shards[i]
+		shard.mu.Lock()
+		for p := shard.first; p != nil; p = p.next {
+			n++
+		}
+		shard.mu.Unlock()
+	}
+	return n
+}

@@ -1,0 +1,41 @@
+package authcore
+
+import "time"
+
+// Status is what a login ends in, in the contract's words.
+type Status string
+
+// The statuses.
+const (
+	StatusSuccess      Status = "SUCCESS"
+	StatusSocialBind   Status = "SOCIAL_BIND"
+	StatusUserRegister Status = "USER_REGISTER"
+	StatusAccessDenied Status = "ACCESS_DENIED"
+)
+
+// PendingID is the key of a login that is not finished: the jti of its
+// state_token.
+type PendingID string
+
+// Pending is a login that QQ has proved and that waits for more. Everything
+// that counts is here; the claims of its state_token are for show.
+type Pending struct {
+	ID       PendingID    `cbor:"1,keyasint"`
+	Status   Status       `cbor:"2,keyasint"`
+	Identity IdentityHash `cbor:"3,keyasint"`
+	App      AppID        `cbor:"4,keyasint"`
+	OpenID   string       `cbor:"5,keyasint"`
+	UnionID  string       `cbor:"6,keyasint,omitempty"`
+	Nickname string       `cbor:"7,keyasint,omitempty"`
+	User     UserID       `cbor:"8,keyasint,omitempty"`
+	Client   ClientID     `cbor:"9,keyasint"`
+	Device   DeviceHash   `cbor:"10,keyasint"`
+	Created  time.Time    `cbor:"11,keyasint"`
+	Expires  time.Time    `cbor:"12,keyasint"`
+}
+
+// PendingRef is a pending login's line in its identity's list.
+type PendingRef struct {
+	ID      PendingID `cbor:"1,keyasint"`
+	Expires time.Time `cbor:"2,keyasint"`
+}

@@ -1,0 +1,155 @@
+package authcore
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps users, links, sessions, tickets, pending logins and the key ring.
+//
+// Transactions are serializable. The store batches or retries them, so a
+// function given to it may run more than once and MUST have no effect but
+// through its Tx; what it captures it MUST reset at its start. If the function
+// returns an error, nothing is written and that error is returned as it is.
+//
+// A store MUST answer with an error that wraps ErrUnavailable when it cannot
+// read or write, and one that wraps ErrDamaged when a record is there and cannot
+// be opened, or when one of two records that are written together is missing.
+// It MUST NOT take a damaged record for an absent one.
+type Store interface {
+	// View runs fn on a consistent snapshot that holds every Update that
+	// returned before View was called. fn must not write.
+	View(ctx context.Context, fn func(Tx) error) error
+	// Update runs fn and returns when what it wrote is durable: neither a
+	// killed process nor a power cut takes it back. If ctx ends first, Update
+	// returns its error and the writes may or may not happen.
+	Update(ctx context.Context, fn func(Tx) error) error
+	// UpdateVolatile is Update without durability: a power cut may take the
+	// writes back, a killed process may not. It is for issuing what can only
+	// be lost (a ticket, a state_token), never for using one up.
+	UpdateVolatile(ctx context.Context, fn func(Tx) error) error
+	// Ping proves that the store can answer. The age of the last proof is how
+	// far cached sessions may be trusted.
+	Ping(ctx context.Context) error
+	// Writable returns nil while there is room and health enough to take
+	// logins. Revocations are attempted even if there is not.
+	Writable() error
+	// Close waits for what runs and closes. It may be called again; every
+	// other call after it answers ErrUnavailable.
+	Close() error
+}
+
+// Tx is one transaction. Reads see the transaction's own writes. Reads of what
+// does not exist answer ErrNotFound unless they say otherwise. Writes are
+// applied together when the function returns; they return nothing because
+// nothing can be decided on their outcome. Everything given to a Tx and taken
+// from it belongs to the receiver.
+type Tx interface {
+	// Login reads all that a login by a QQ identity needs, in one round trip.
+	// It never answers ErrNotFound. A link without its mirror, a link to a
+	// user that is absent or does not name it, and the reverse, are ErrDamaged.
+	Login(LoginQuery) (LoginRecord, error)
+	// Session reads the session whose current token this is, and its user. For
+	// a token that was retired by a refresh it answers ErrNotFound.
+	Session(TokenHash) (Session, User, error)
+	// SessionByID is Session by public id.
+	SessionByID(SessionID) (Session, User, error)
+	// Retired reads what is left of a refreshed token.
+	Retired(TokenHash) (Retired, error)
+	// Sessions lists the user's sessions; none is no error. It may name
+	// sessions that have expired, never one that was deleted.
+	Sessions(UserID) ([]SessionRef, error)
+	// User reads a user.
+	User(UserID) (User, error)
+	// UserByIdentity reads the user that an identity is linked to.
+	UserByIdentity(IdentityHash) (User, error)
+	// Union lists the users that were seen with a unionid; none is no error.
+	Union(UnionHash) ([]UnionMember, error)
+	// Ticket reads a ticket.
+	Ticket(TokenHash) (Ticket, error)
+	// Pending reads a login that is not finished.
+	Pending(PendingID) (Pending, error)
+	// Pendings lists the logins of an identity that are not finished; none is
+	// no error. The oldest comes first. It may name expired ones.
+	Pendings(IdentityHash) ([]PendingRef, error)
+	// Ring reads the wrapped key ring.
+	Ring() ([]byte, error)
+
+	// PutUser writes a user. Its links are written by PutLink alone: a store
+	// keeps the user's Links as they are given here in its record.
+	PutUser(User)
+	// PutLink links an identity to a user: the link and its mirror.
+	PutLink(IdentityHash, UserID)
+	// PutSession writes a session under its token and its public id, and its
+	// line in the user's list.
+	PutSession(Session)
+	// DeleteSession removes a session, its public id and its line in the list
+	// of the user.
+	DeleteSession(UserID, SessionRef)
+	// RetireToken replaces the session record at a token by its remains.
+	RetireToken(TokenHash, Retired)
+	// PutAccess remembers a QQ access token that a user logged in with.
+	PutAccess(AccessHash, Access)
+	// PutUnion writes the users that were seen with a unionid.
+	PutUnion(UnionHash, []UnionMember)
+	// PutTicket writes a ticket.
+	PutTicket(Ticket)
+	// DeleteTicket removes a ticket.
+	DeleteTicket(TokenHash)
+	// PutPending writes a pending login and its line in the identity's list.
+	PutPending(Pending)
+	// DeletePending removes a pending login and its line.
+	DeletePending(IdentityHash, PendingID)
+	// PutRing writes the wrapped key ring.
+	PutRing([]byte)
+}
+
+// LoginQuery asks for what a login needs.
+type LoginQuery struct {
+	Identity IdentityHash
+	// Access is the QQ access token that the login came with; zero asks for
+	// none.
+	Access AccessHash
+}
+
+// LoginRecord answers a LoginQuery.
+type LoginRecord struct {
+	// Linked says that the identity belongs to User; otherwise User and
+	// Sessions are zero.
+	Linked   bool
+	User     User
+	Sessions []SessionRef
+	// Seen says that this access token was used before; Access tells by whom.
+	Seen   bool
+	Access Access
+}
+
+// Access is the memory of a QQ access token that a user logged in with. It is
+// kept for 90 days, longer than QQ lets a token live.
+type Access struct {
+	User UserID `cbor:"1,keyasint"`
+	// Epoch is the user's at the login: after a log-out of all it is behind,
+	// and the token is refused.
+	Epoch   uint32    `cbor:"2,keyasint,omitempty"`
+	Expires time.Time `cbor:"3,keyasint"`
+}
+
+// UnionMember is a user that was seen with a unionid in an application.
+type UnionMember struct {
+	App  AppID  `cbor:"1,keyasint"`
+	User UserID `cbor:"2,keyasint"`
+}
+
+// Vault opens a store's key ring and seals what the store writes down.
+type Vault interface {
+	// Unlock is called once while a store opens, with the wrapped ring that
+	// it holds, or nil if the store is new. It returns the wrapped ring to
+	// write in its place, or nil if that one stays. It answers ErrWrongSecret
+	// for a ring that was wrapped under another secret.
+	Unlock(wrapped []byte) (replace []byte, err error)
+	// Seal encrypts and authenticates plain for one place, which context names.
+	Seal(plain, context []byte) []byte
+	// Open undoes Seal. It fails for anything that Seal did not return for
+	// exactly this context.
+	Open(sealed, context []byte) ([]byte, error)
+}

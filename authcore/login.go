@@ -276,7 +276,7 @@ func (l *login) wait(tx Tx, status Status) error {
 	l.status = status
 	l.pending = Pending{
 		ID: l.newPending, Status: status, Identity: l.hash,
-		App: l.identity.App, OpenID: l.identity.OpenID, UnionID: l.identity.UnionID, Nickname: l.profile.Nickname,
+		App: l.identity.App, OpenID: l.identity.OpenID, UnionID: l.identity.UnionID, Nickname: l.profile.Nickname, Access: l.access,
 		Client: l.client.ID, Device: l.device, Created: l.now, Expires: l.now.Add(l.lifetimes.StateToken),
 	}
 	tx.PutPending(l.pending)

@@ -27,6 +27,7 @@ type Pending struct {
 	OpenID   string       `cbor:"5,keyasint"`
 	UnionID  string       `cbor:"6,keyasint,omitempty"`
 	Nickname string       `cbor:"7,keyasint,omitempty"`
+	Access   AccessHash   `cbor:"13,keyasint"` // of the access token it came with
 	User     UserID       `cbor:"8,keyasint,omitempty"`
 	Client   ClientID     `cbor:"9,keyasint"`
 	Device   DeviceHash   `cbor:"10,keyasint"`

@@ -1,0 +1,236 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/qqauth/qqauth/authcore"
+)
+
+func testAbsent(t *testing.T, f *Fixture) {
+	view(t, f.Store, func(tx authcore.Tx) {
+		_, _, err := tx.Session(hash("none"))
+		wantErr(t, "Session", err, authcore.ErrNotFound)
+		_, _, err = tx.SessionByID("none")
+		wantErr(t, "SessionByID", err, authcore.ErrNotFound)
+		_, err = tx.Retired(hash("none"))
+		wantErr(t, "Retired", err, authcore.ErrNotFound)
+		_, err = tx.User("none")
+		wantErr(t, "User", err, authcore.ErrNotFound)
+		_, err = tx.UserByIdentity(hash("none"))
+		wantErr(t, "UserByIdentity", err, authcore.ErrNotFound)
+		_, err = tx.Ticket(hash("none"))
+		wantErr(t, "Ticket", err, authcore.ErrNotFound)
+		_, err = tx.Pending("none")
+		wantErr(t, "Pending", err, authcore.ErrNotFound)
+
+		record, err := tx.Login(authcore.LoginQuery{Identity: hash("none"), Access: hash("none")})
+		want(t, "Login", record, err, authcore.LoginRecord{})
+		refs, err := tx.Sessions("none")
+		want(t, "Sessions", len(refs), err, 0)
+		members, err := tx.Union(hash("none"))
+		want(t, "Union", len(members), err, 0)
+		pendings, err := tx.Pendings(hash("none"))
+		want(t, "Pendings", len(pendings), err, 0)
+	})
+}
+
+func testUsers(t *testing.T, f *Fixture) {
+	full, bare := user("full", hash("identity")), authcore.User{ID: "bare", Created: base}
+	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(full); tx.PutUser(bare) })
+	changed := full
+	changed.Disabled, changed.Segments, changed.Mobile = true, nil, ""
+	view(t, f.Store, func(tx authcore.Tx) {
+		got, err := tx.User("full")
+		want(t, "user", got, err, full)
+		got, err = tx.User("bare")
+		want(t, "user with nothing", got, err, bare)
+	})
+	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(changed) })
+	view(t, f.Store, func(tx authcore.Tx) {
+		got, err := tx.User("full")
+		want(t, "user written again", got, err, changed)
+	})
+}
+
+func testLinks(t *testing.T, f *Fixture) {
+	one, two := authcore.IdentityHash(hash(1)), authcore.IdentityHash(hash(2))
+	u := user("u", one, two)
+	s := session("s", "u", 1)
+	update(t, f.Store, func(tx authcore.Tx) {
+		tx.PutUser(u)
+		tx.PutLink(one, "u")
+		tx.PutLink(two, "u")
+		tx.PutSession(s)
+	})
+	for _, h := range []authcore.IdentityHash{one, two} {
+		view(t, f.Store, func(tx authcore.Tx) {
+			got, err := tx.UserByIdentity(h)
+			want(t, "UserByIdentity", got, err, u)
+			record, err := tx.Login(authcore.LoginQuery{Identity: h})
+			want(t, "Login", record, err, authcore.LoginRecord{
+				Linked: true, User: u, Sessions: []authcore.SessionRef{line(s)},
+			})
+		})
+	}
+}
+
+// A link that leads nowhere, or to a user who does not know of it, is no link
+// and no new user either.
+func testLinkFaults(t *testing.T, f *Fixture) {
+	for _, test := range []struct {
+		name string
+		make func(authcore.Tx, authcore.IdentityHash)
+	}{
+		{"user absent", func(tx authcore.Tx, h authcore.IdentityHash) { tx.PutLink(h, "nobody") }},
+		{"user does not name it", func(tx authcore.Tx, h authcore.IdentityHash) {
+			tx.PutUser(user("other", hash("another identity")))
+			tx.PutLink(h, "other")
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := authcore.IdentityHash(hash(test.name))
+			update(t, f.Store, func(tx authcore.Tx) { test.make(tx, h) })
+			err := f.Store.View(t.Context(), func(tx authcore.Tx) error {
+				_, err := tx.UserByIdentity(h)
+				wantErr(t, "UserByIdentity", err, authcore.ErrDamaged)
+				_, err = tx.Login(authcore.LoginQuery{Identity: h})
+				return err
+			})
+			wantErr(t, "Login", err, authcore.ErrDamaged)
+
+			// Nothing may be written by a transaction that met it, even if its
+			// function does not care.
+			err = f.Store.Update(t.Context(), func(tx authcore.Tx) error {
+				_, _ = tx.Login(authcore.LoginQuery{Identity: h})
+				tx.PutUser(user("made in spite of it"))
+				return nil
+			})
+			wantErr(t, "Update that ignores it", err, authcore.ErrDamaged)
+			view(t, f.Store, func(tx authcore.Tx) {
+				_, err := tx.User("made in spite of it")
+				wantErr(t, "its user", err, authcore.ErrNotFound)
+			})
+		})
+	}
+}
+
+func testAccess(t *testing.T, f *Fixture) {
+	h := authcore.AccessHash(hash("access"))
+	a := authcore.Access{User: "u", Epoch: 4, Expires: base.Add(90 * 24 * time.Hour)}
+	update(t, f.Store, func(tx authcore.Tx) { tx.PutAccess(h, a) })
+	view(t, f.Store, func(tx authcore.Tx) {
+		record, err := tx.Login(authcore.LoginQuery{Identity: hash("i"), Access: h})
+		want(t, "known token", record, err, authcore.LoginRecord{Seen: true, Access: a})
+		record, err = tx.Login(authcore.LoginQuery{Identity: hash("i"), Access: hash("other")})
+		want(t, "another token", record, err, authcore.LoginRecord{})
+		record, err = tx.Login(authcore.LoginQuery{Identity: hash("i")})
+		want(t, "no token", record, err, authcore.LoginRecord{})
+	})
+}
+
+func testUnions(t *testing.T, f *Fixture) {
+	h := authcore.UnionHash(hash("union"))
+	for _, members := range [][]authcore.UnionMember{
+		{{App: "101", User: "a"}},
+		{{App: "101", User: "a"}, {App: "102", User: "b"}},
+	} {
+		update(t, f.Store, func(tx authcore.Tx) { tx.PutUnion(h, members) })
+		view(t, f.Store, func(tx authcore.Tx) {
+			got, err := tx.Union(h)
+			want(t, "Union", got, err, members)
+		})
+	}
+}
+
+func testTickets(t *testing.T, f *Fixture) {
+	one := authcore.Ticket{
+		Token: hash("one"), Session: "s", Receiver: "client", Device: hash("device"), Expires: base.Add(time.Hour),
+	}
+	two := one
+	two.Token = hash("two")
+	update(t, f.Store, func(tx authcore.Tx) { tx.PutTicket(one); tx.PutTicket(two) })
+	update(t, f.Store, func(tx authcore.Tx) {
+		got, err := tx.Ticket(one.Token)
+		want(t, "Ticket", got, err, one)
+		tx.DeleteTicket(one.Token)
+		tx.DeleteTicket(hash("never there"))
+	})
+	view(t, f.Store, func(tx authcore.Tx) {
+		_, err := tx.Ticket(one.Token)
+		wantErr(t, "used ticket", err, authcore.ErrNotFound)
+		got, err := tx.Ticket(two.Token)
+		want(t, "the other ticket", got, err, two)
+	})
+}
+
+func testPendings(t *testing.T, f *Fixture) {
+	h := authcore.IdentityHash(hash("identity"))
+	pending := func(id authcore.PendingID, life time.Duration) authcore.Pending {
+		return authcore.Pending{
+			ID: id, Status: authcore.StatusUserRegister, Identity: h, App: "101", OpenID: "OPENID", UnionID: "UNIONID",
+			Nickname: "昵称", User: "u", Client: "client", Device: hash("device"), Created: base, Expires: base.Add(life),
+		}
+	}
+	ref := func(p authcore.Pending) authcore.PendingRef {
+		return authcore.PendingRef{ID: p.ID, Expires: p.Expires}
+	}
+	one, two := pending("one", 2*time.Hour), pending("two", time.Hour)
+	update(t, f.Store, func(tx authcore.Tx) { tx.PutPending(one); tx.PutPending(two); tx.PutPending(one) })
+	view(t, f.Store, func(tx authcore.Tx) {
+		got, err := tx.Pending("one")
+		want(t, "Pending", got, err, one)
+		refs, err := tx.Pendings(h)
+		want(t, "Pendings, the oldest first", refs, err, []authcore.PendingRef{ref(one), ref(two)})
+		refs, err = tx.Pendings(hash("another"))
+		want(t, "another identity's", len(refs), err, 0)
+	})
+	update(t, f.Store, func(tx authcore.Tx) { tx.DeletePending(h, "one"); tx.DeletePending(h, "never there") })
+	view(t, f.Store, func(tx authcore.Tx) {
+		_, err := tx.Pending("one")
+		wantErr(t, "deleted", err, authcore.ErrNotFound)
+		refs, err := tx.Pendings(h)
+		want(t, "the other", refs, err, []authcore.PendingRef{ref(two)})
+	})
+	update(t, f.Store, func(tx authcore.Tx) { tx.DeletePending(h, "two") })
+	view(t, f.Store, func(tx authcore.Tx) {
+		refs, err := tx.Pendings(h)
+		want(t, "none left", len(refs), err, 0)
+	})
+}
+
+func testRing(t *testing.T, f *Fixture) {
+	// A store that has been opened holds the ring that its vault gave it.
+	for _, ring := range []string{"first ring", "second ring"} {
+		update(t, f.Store, func(tx authcore.Tx) { tx.PutRing([]byte(ring)) })
+		view(t, f.Store, func(tx authcore.Tx) {
+			got, err := tx.Ring()
+			want(t, "Ring", string(got), err, ring)
+		})
+	}
+}
+
+// What is given to a transaction and taken from it shares no memory with it.
+func testOwnership(t *testing.T, f *Fixture) {
+	u := user("u", hash("identity"))
+	s := session("s", "u", 1)
+	update(t, f.Store, func(tx authcore.Tx) {
+		given, from := user("u", hash("identity")), session("s", "u", 1)
+		tx.PutUser(given)
+		tx.PutSession(from)
+		given.Segments["tier"], given.Links[0].OpenID, from.Methods[0] = "changed", "changed", "changed"
+		for range 2 {
+			got, err := tx.User("u")
+			want(t, "user in its transaction", got, err, u)
+			got.Segments["tier"], got.Links[0].OpenID = "changed", "changed"
+		}
+	})
+	view(t, f.Store, func(tx authcore.Tx) {
+		for range 2 {
+			gotSession, got, err := tx.Session(s.Token)
+			want(t, "user", got, err, u)
+			want(t, "session", gotSession, err, s)
+			got.Segments["tier"], got.Links[0].OpenID, gotSession.Methods[0] = "changed", "changed", "changed"
+		}
+	})
+}

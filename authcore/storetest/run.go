@@ -1,0 +1,129 @@
+package storetest
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/qqauth/qqauth/authcore"
+)
+
+// Fixture is one new, empty store.
+type Fixture struct {
+	Store authcore.Store
+	// Reopen closes Store and opens what it kept again, as a new process would;
+	// it sets Store and returns it. The opener closes what it opened when its
+	// test ends.
+	Reopen func(t *testing.T) authcore.Store
+}
+
+// Run runs the suite. open makes a new, empty store for the test it is given.
+func Run(t *testing.T, open func(t *testing.T) *Fixture) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *Fixture)
+	}{
+		{"absent records", testAbsent},
+		{"users", testUsers},
+		{"links", testLinks},
+		{"link faults", testLinkFaults},
+		{"access tokens", testAccess},
+		{"unions", testUnions},
+		{"sessions", testSessions},
+		{"session refresh", testRefresh},
+		{"session list", testSessionList},
+		{"sessions without a user", testOrphan},
+		{"tickets", testTickets},
+		{"pending logins", testPendings},
+		{"ring", testRing},
+		{"ownership", testOwnership},
+		{"rollback", testRollback},
+		{"read your writes", testReadYourWrites},
+		{"functions run again", testRunAgain},
+		{"writing in a view", testWriteInView},
+		{"panics", testPanic},
+		{"contexts", testContext},
+		{"snapshots", testSnapshot},
+		{"volatile", testVolatile},
+		{"reopen", testReopen},
+		{"after close", testClosed},
+		{"one user for one identity", testFirstLogins},
+		{"one redemption for one ticket", testRedemptions},
+		{"no lost update", testTransfers},
+		{"no write skew", testWriteSkew},
+		{"no phantom", testPhantom},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+	}
+}
+
+// base is the time that the records are made at: now, because a store may let go
+// of what has expired.
+var base = time.Now().UTC().Truncate(time.Microsecond)
+
+func hash(parts ...any) (h [32]byte) { return sha256.Sum256([]byte(fmt.Sprint(parts...))) }
+
+func user(id authcore.UserID, identities ...authcore.IdentityHash) authcore.User {
+	u := authcore.User{
+		ID: id, Created: base, Epoch: 2,
+		UserName: "name-" + string(id), DisplayName: "显示名", Mobile: "+86-15201657321", Email: "a@example.com",
+		Segments: map[string]string{"tier": "gold"},
+	}
+	for _, h := range identities {
+		u.Links = append(u.Links, authcore.Link{Identity: h, App: "101", OpenID: "OPENID", UnionID: "UNIONID", Since: base})
+	}
+	return u
+}
+
+func session(id authcore.SessionID, owner authcore.UserID, token any) authcore.Session {
+	return authcore.Session{
+		ID: id, Token: hash("token", token), User: owner, Client: "client", Device: hash("device"),
+		Methods: []authcore.Method{authcore.MethodQQ}, AuthTime: base, Issued: base, Expires: base.Add(time.Hour),
+		Epoch: 2, Parent: "parent", Previous: hash("previous"), Used: true, OS: "os", Agent: "agent", IP: "192.0.2.1",
+	}
+}
+
+func line(s authcore.Session) authcore.SessionRef {
+	return authcore.SessionRef{
+		ID: s.ID, Token: s.Token, Client: s.Client, Issued: s.Issued, Expires: s.Expires, Parent: s.Parent,
+	}
+}
+
+func update(t *testing.T, s authcore.Store, fn func(authcore.Tx)) {
+	t.Helper()
+	if err := s.Update(t.Context(), func(tx authcore.Tx) error { fn(tx); return nil }); err != nil {
+		t.Fatalf("Update: %v", err)
+	}
+}
+
+func view(t *testing.T, s authcore.Store, fn func(authcore.Tx)) {
+	t.Helper()
+	if err := s.View(t.Context(), func(tx authcore.Tx) error { fn(tx); return nil }); err != nil {
+		t.Fatalf("View: %v", err)
+	}
+}
+
+// want compares what a read answered. It does not end the test, because it runs
+// inside transactions.
+func want[T any](t *testing.T, what string, got T, err error, wanted T) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	if diff := cmp.Diff(wanted, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// wantErr checks an error that must be target.
+func wantErr(t *testing.T, what string, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("%s: got error %v, want %v", what, err, target)
+	}
+}

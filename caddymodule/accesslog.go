@@ -1,0 +1,80 @@
+package caddymodule
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/qqauth/qqauth/caddymodule/idaas"
+)
+
+// accessLogModule names the logger http.log.access.qqauth; it is no module that
+// anybody can configure.
+type accessLogModule struct{}
+
+func (accessLogModule) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.log.access.qqauth", New: func() caddy.Module { return new(accessLogModule) }}
+}
+
+// carriesSecret reports whether a request's URL or headers hold a secret that an
+// access log would show.
+func carriesSecret(r *http.Request) bool {
+	return idaas.Secrets(r) || under(r.URL.Path, simulatorPrefix) || under(r.URL.Path, "/rs") || under(r.URL.Path, "/ws")
+}
+
+// serveLogged serves a request. Caddy logs a request as it arrived, before any
+// handler runs, and hides nothing but Cookie and Authorization: where the request
+// carries another secret, Caddy's line is kept back and ours is written.
+func (a *App) serveLogged(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if !carriesSecret(r) {
+		return next.ServeHTTP(w, r)
+	}
+	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); !ok || server.Logs == nil {
+		return next.ServeHTTP(w, r)
+	}
+	began := time.Now()
+	record := caddyhttp.NewResponseRecorder(w, nil, nil)
+	shown := redacted(r)
+	defer func() { a.logAccess(shown, record, time.Since(began)) }()
+	return next.ServeHTTP(record, r)
+}
+
+// redacted is the request as a log may show it.
+func redacted(r *http.Request) *http.Request {
+	shown := r.Clone(r.Context())
+	shown.RequestURI, shown.Header = idaas.Redact(r)
+	return shown
+}
+
+// logAccess writes an access line with the fields of Caddy's own.
+func (a *App) logAccess(r *http.Request, record caddyhttp.ResponseRecorder, took time.Duration) {
+	level := zapcore.InfoLevel
+	if record.Status() >= http.StatusInternalServerError {
+		level = zapcore.ErrorLevel
+	}
+	if line := a.accessLog.Check(level, "handled request"); line != nil {
+		line.Write(
+			zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: r}),
+			zap.String("user_id", userOf(r)),
+			zap.Duration("duration", took),
+			zap.Int("size", record.Size()),
+			zap.Int("status", record.Status()),
+			zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{Header: record.Header()}),
+		)
+	}
+}
+
+// userOf is the user that a guard has found, or empty.
+func userOf(r *http.Request) string {
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return ""
+	}
+	id, _ := repl.GetString("http.auth.user.id")
+	return id
+}

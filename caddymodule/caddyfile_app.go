@@ -1,0 +1,161 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/qqauth/qqauth/authcore"
+)
+
+// UnmarshalCaddyfile reads the global option:
+//
+//	qqauth {
+//		public_url <url>
+//		store badger [<directory>]
+//		secret_key <secret> [<previous>]
+//		qq <app_id> { … } | qq simulator [<app_id>]
+//		client <client_id> { … }
+//		lifetime { … }
+//		id_token_alg RS256|ES256|EdDSA
+//		attempts { … } | attempts off
+//		admin_api
+//	}
+func (c *Config) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return parseDirective(d, "write its settings in a block", map[string]word{
+		"public_url":    {usage: "public_url <url>", min: 1, max: 1, set: text(&c.PublicURL, checkPublicURL)},
+		"store":         {usage: "store badger [<directory>]", min: 1, max: 2, set: c.setStore},
+		"secret_key":    {usage: "secret_key <secret> [<previous>]", min: 1, max: 2, set: secretList(&c.SecretKey)},
+		"qq":            {usage: "qq <app_id> { … } or qq simulator [<app_id>]", min: 1, max: 2, many: true, open: c.openQQ},
+		"client":        {usage: "client <client_id> { … }", min: 1, max: 1, many: true, open: c.openClient},
+		"lifetime":      {usage: "lifetime { … }", open: c.Lifetime.openBlock},
+		"id_token_alg":  {usage: "id_token_alg RS256|ES256|EdDSA", min: 1, max: 1, set: text(&c.IDTokenAlg, oneOf(idTokenAlgs...))},
+		"attempts":      {usage: "attempts { … } or attempts off", max: 1, open: c.Attempts.openBlock},
+		"admin_api":     {usage: "admin_api", set: toggle(&c.AdminAPI)},
+		"sms":           {later: "leave it out, and unknown_user at create, deny or refuse"},
+		"sms_countries": {later: "leave it out"},
+		"email":         {later: "leave it out, and unknown_user at create, deny or refuse"},
+	})
+}
+
+var storeNames = []string{"badger"}
+
+func (c *Config) setStore(args []string) error {
+	if args[0] == "postgres" {
+		return errors.New("postgres is not built yet: write store badger [<directory>]")
+	}
+	if err := oneOf(storeNames...)(args[0]); err != nil {
+		return err
+	}
+	store := struct {
+		Store     string `json:"store"`
+		Directory string `json:"directory,omitempty"`
+	}{Store: args[0]}
+	if len(args) > 1 {
+		store.Directory = args[1]
+	}
+	var err error
+	c.StoreRaw, err = json.Marshal(store)
+	return err
+}
+
+func (c *Config) openQQ(d *caddyfile.Dispenser, args []string) error {
+	if args[0] == "simulator" {
+		return c.setSimulator(d, args[1:])
+	}
+	if len(args) > 1 {
+		return d.Errf("qq: wrong number of arguments: write qq <app_id> { … } or qq simulator [<app_id>]")
+	}
+	c.QQ = append(c.QQ, QQ{AppID: authcore.AppID(args[0])})
+	q := &c.QQ[len(c.QQ)-1]
+	if err := checkAppID(q.AppID); err != nil {
+		return wrapErr(d, "qq", err)
+	}
+	return parseBlock(d, "qq", map[string]word{
+		"app_key":  {usage: "app_key <secret>", min: 1, max: 1, set: text(&q.AppKey, checkSecret)},
+		"endpoint": {usage: "endpoint <url>", min: 1, max: 1, set: text(&q.Endpoint, checkBase)},
+		"timeout":  {usage: "timeout <duration>", min: 1, max: 1, set: duration(&q.Timeout)},
+		"unionid":  {usage: "unionid", set: toggle(&q.UnionID)},
+		"join":     {usage: "join <app_id> …", min: 1, max: unlimited, many: true, set: list(&q.Join, checkAppID)},
+	})
+}
+
+func (c *Config) setSimulator(d *caddyfile.Dispenser, args []string) error {
+	if c.Simulator != "" {
+		return d.Errf("qq simulator stands twice: write it once")
+	}
+	c.Simulator = defaultSimulator
+	if len(args) > 0 {
+		c.Simulator = authcore.AppID(args[0])
+	}
+	return wrapErr(d, "qq simulator", checkAppID(c.Simulator))
+}
+
+func (c *Config) openClient(d *caddyfile.Dispenser, args []string) error {
+	c.Clients = append(c.Clients, Client{ID: authcore.ClientID(args[0])})
+	client := &c.Clients[len(c.Clients)-1]
+	if err := checkClientID(client.ID); err != nil {
+		return wrapErr(d, "client", err)
+	}
+	return parseBlock(d, "client", map[string]word{
+		"name":         {usage: "name <text>", min: 1, max: 1, set: text(&client.Name, checkName)},
+		"secret":       {usage: "secret <secret> [<previous>]", min: 1, max: 2, set: secretList(&client.Secret)},
+		"qq":           {usage: "qq <app_id>", min: 1, max: 1, set: text(&client.QQ, checkAppID)},
+		"unknown_user": {usage: "unknown_user create|register|bind|deny|refuse", min: 1, max: 1, set: text(&client.UnknownUser, oneOf(unknownUsers...))},
+		"verify":       {usage: "verify phone|email …", min: 1, max: unlimited, set: list(&client.Verify, oneOf(ways...))},
+		"mfa":          {usage: "mfa off", min: 1, max: unlimited, set: setMFA},
+		"claims":       {usage: "claims name|mobile|email …", min: 1, max: unlimited, set: list(&client.Claims, oneOf(claims...))},
+		"tickets_for":  {usage: "tickets_for <client_id> …", min: 1, max: unlimited, many: true, set: list(&client.TicketsFor, checkClientID)},
+		"redirect_uri": {later: "leave it out; browsers cannot log in yet"},
+		"gamesparks":   {later: "leave it out; the GameSparks API cannot be opened yet"},
+	})
+}
+
+// setMFA takes the only value there is so far, which changes nothing.
+func setMFA(args []string) error {
+	for _, kind := range args {
+		if kind == "phone" || kind == "email" {
+			return fmt.Errorf("%s is not built yet: write mfa off, or leave it out", kind)
+		}
+	}
+	if len(args) > 1 {
+		return errors.New("off stands alone: write mfa off")
+	}
+	return oneOf("off")(args[0])
+}
+
+func (l *Lifetime) openBlock(d *caddyfile.Dispenser, _ []string) error {
+	return parseBlock(d, "lifetime", map[string]word{
+		"session":     {usage: "session <duration>", min: 1, max: 1, set: duration(&l.Session)},
+		"idle":        {usage: "idle 0", min: 1, max: 1, set: setIdle},
+		"id_token":    {usage: "id_token <duration>", min: 1, max: 1, set: duration(&l.IDToken)},
+		"ticket":      {usage: "ticket <duration>", min: 1, max: 1, set: duration(&l.Ticket)},
+		"assertion":   {usage: "assertion <duration>", min: 1, max: 1, set: duration(&l.Assertion)},
+		"state_token": {usage: "state_token <duration>", min: 1, max: 1, set: duration(&l.StateToken)},
+		"code":        {later: "leave it out; no codes are sent yet"},
+	})
+}
+
+// setIdle takes the only value there is so far, which changes nothing.
+func setIdle(args []string) error {
+	if d, err := caddy.ParseDuration(args[0]); err != nil || d != 0 {
+		return errors.New("ending unused sessions is not built yet: write idle 0, or leave it out")
+	}
+	return nil
+}
+
+func (a *Attempts) openBlock(d *caddyfile.Dispenser, args []string) error {
+	if len(args) > 0 {
+		a.Off = true
+		return wrapErr(d, "attempts", oneOf("off")(args[0]))
+	}
+	return parseBlock(d, "attempts", map[string]word{
+		"qq_refused":   {usage: "qq_refused <number>", min: 1, max: 1, set: number(&a.QQRefused)},
+		"state_tokens": {usage: "state_tokens <number>", min: 1, max: 1, set: number(&a.StateTokens)},
+	})
+}
+
+var _ caddyfile.Unmarshaler = (*Config)(nil)

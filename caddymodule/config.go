@@ -1,0 +1,116 @@
+package caddymodule
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/qqauth/qqauth/authcore"
+)
+
+// Config is what an operator says about the app. It holds no secret: where one
+// is needed, it holds the placeholder that leads there.
+type Config struct {
+	// PublicURL is where clients reach the login site: the issuer of every
+	// token and the base of every absolute URL. Required; an origin, `https`
+	// unless it names the loopback.
+	PublicURL string `json:"public_url,omitempty"`
+
+	// StoreRaw is where users, sessions and keys are kept. Default: `badger`, in
+	// `qqauth/` in Caddy's data directory.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=qqauth.stores inline_key=store"`
+
+	// SecretKey wraps the store's key ring and does nothing else: 32 random
+	// bytes in hex or base64, the current one and, while it is being replaced,
+	// the previous one. Each is a placeholder, `{env.NAME}` or `{file.PATH}`.
+	// Default: made at the first start and kept in Caddy's storage.
+	SecretKey []string `json:"secret_key,omitempty"`
+
+	// QQ are the applications at QQ Connect whose users may log in. At least
+	// one, or the simulator.
+	QQ []QQ `json:"qq,omitempty"`
+
+	// Simulator is the app id of an offline QQ inside Caddy, for development on
+	// the loopback alone. Empty means there is none.
+	Simulator authcore.AppID `json:"simulator,omitempty"`
+
+	// Clients are the applications that log their users in. At least one.
+	Clients []Client `json:"clients,omitempty"`
+
+	// Lifetime is how long what is issued is good.
+	Lifetime Lifetime `json:"lifetime,omitzero"`
+
+	// IDTokenAlg signs id_tokens: `RS256`, `ES256` or `EdDSA`. Default: `RS256`,
+	// the only one that the apps of the hosted service understand.
+	IDTokenAlg string `json:"id_token_alg,omitempty"`
+
+	// Attempts are the limits on what may be tried.
+	Attempts Attempts `json:"attempts,omitzero"`
+
+	// AdminAPI opens `/qqauth/` on Caddy's admin endpoint.
+	AdminAPI bool `json:"admin_api,omitempty"`
+}
+
+var idTokenAlgs = []string{"RS256", "ES256", "EdDSA"}
+
+// setDefaults fills in what the operator left out and brings URLs into their
+// one spelling. What is wrong it leaves for check to find.
+func (c *Config) setDefaults() {
+	if origin, err := parsePublicURL(c.PublicURL); err == nil {
+		c.PublicURL = origin
+	}
+	if c.StoreRaw == nil {
+		c.StoreRaw = json.RawMessage(`{"store":"badger"}`)
+	}
+	for i := range c.QQ {
+		c.QQ[i].setDefaults()
+	}
+	for i := range c.Clients {
+		c.Clients[i].setDefaults(c.apps())
+	}
+	c.Lifetime.setDefaults()
+	c.IDTokenAlg = cmp.Or(c.IDTokenAlg, "RS256")
+	c.Attempts.QQRefused = cmp.Or(c.Attempts.QQRefused, 60)
+	c.Attempts.StateTokens = cmp.Or(c.Attempts.StateTokens, 3)
+}
+
+// check finds what is wrong with a configuration whose defaults are set, except
+// for what only its secrets can tell.
+func (c *Config) check() error {
+	if c.PublicURL == "" {
+		return errors.New("public_url is missing: write the URL of the login site, such as https://id.example.com")
+	}
+	if err := checkPublicURL(c.PublicURL); err != nil {
+		return fmt.Errorf("public_url: %w", err)
+	}
+	if err := c.checkPlaceholders(); err != nil {
+		return err
+	}
+	if err := c.checkQQ(); err != nil {
+		return err
+	}
+	if err := c.checkClients(); err != nil {
+		return err
+	}
+	if err := c.Lifetime.check(); err != nil {
+		return fmt.Errorf("lifetime: %w", err)
+	}
+	if err := oneOf(idTokenAlgs...)(c.IDTokenAlg); err != nil {
+		return fmt.Errorf("id_token_alg: %w", err)
+	}
+	if err := c.Attempts.check(); err != nil {
+		return fmt.Errorf("attempts: %w", err)
+	}
+	return c.refuseDanger()
+}
+
+// client returns the client of an id, or nil.
+func (c *Config) client(id authcore.ClientID) *Client {
+	for i := range c.Clients {
+		if c.Clients[i].ID == id {
+			return &c.Clients[i]
+		}
+	}
+	return nil
+}

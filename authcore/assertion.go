@@ -36,9 +36,10 @@ func (a *assertion) find(g *Guard) *assertion {
 // session wait for each other here, so that a thousand at one half-life cost one
 // signature.
 func (g *Guard) renew(ctx context.Context, e *entry, fingerprint string, now time.Time) (*entry, *assertion, error) {
-	e.signing.Lock()
-	defer e.signing.Unlock()
 	n := g.service.node
+	lock := n.filling.of(e.hash)
+	lock.Lock()
+	defer lock.Unlock()
 	if latest, ok := n.cache.GetIfPresent(e.hash); ok && n.current(latest) {
 		e = latest
 	}
@@ -47,14 +48,14 @@ func (g *Guard) renew(ctx context.Context, e *entry, fingerprint string, now tim
 		return e, old, nil
 	}
 	if now.UnixNano()-e.read.Load() > int64(freshRead) {
-		fresh, err := n.fill(ctx, e.hash, now)
+		fresh, err := n.read(ctx, e.hash, now)
 		if err != nil && old != nil && n.mayOutlive(err, now) && now.Before(old.ends) {
 			return e, old, nil
 		}
 		if err != nil {
 			return nil, nil, err
 		}
-		e = fresh
+		e = n.publish(fresh)
 	}
 	if err := g.judge(ctx, e, fingerprint); err != nil {
 		return nil, nil, err
@@ -86,20 +87,14 @@ func (g *Guard) sign(e *entry, now time.Time) (*assertion, error) {
 }
 
 // keep puts an assertion into the session's list, in place of the guard's
-// earlier one and without those that have ended.
+// earlier one and without those that have ended. The session's lock is held.
 func (e *entry) keep(made *assertion, now time.Time) {
-	for {
-		old := e.assertions.Load()
-		made.next = nil
-		for a := old; a != nil; a = a.next {
-			if a.guard != made.guard && now.Before(a.ends) {
-				kept := *a
-				kept.next = made.next
-				made.next = &kept
-			}
-		}
-		if e.assertions.CompareAndSwap(old, made) {
-			return
+	for a := e.assertions.Load(); a != nil; a = a.next {
+		if a.guard != made.guard && now.Before(a.ends) {
+			kept := *a
+			kept.next = made.next
+			made.next = &kept
 		}
 	}
+	e.assertions.Store(made)
 }

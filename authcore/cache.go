@@ -46,7 +46,6 @@ type entry struct {
 	seen       atomic.Uint64 // the number of the last event it was compared with
 	read       atomic.Int64  // when the store read that it rests on began, in Unix nanoseconds
 	refreshing atomic.Bool
-	signing    sync.Mutex // held while an assertion is renewed
 	assertions atomic.Pointer[assertion]
 }
 
@@ -141,6 +140,18 @@ func (n *Node) refresh(e *entry) {
 
 // fill reads a session from the store into the cache.
 func (n *Node) fill(ctx context.Context, hash TokenHash, now time.Time) (*entry, error) {
+	fresh, err := n.read(ctx, hash, now)
+	if err != nil {
+		return nil, err
+	}
+	lock := n.filling.of(hash)
+	lock.Lock()
+	defer lock.Unlock()
+	return n.publish(fresh), nil
+}
+
+// read makes an entry of what the store says about a session.
+func (n *Node) read(ctx context.Context, hash TokenHash, now time.Time) (*entry, error) {
 	seen := n.events.head.Load()
 	s, u, err := n.use(ctx, hash, now)
 	if err != nil {
@@ -152,12 +163,26 @@ func (n *Node) fill(ctx context.Context, hash TokenHash, now time.Time) (*entry,
 	fresh := n.newEntry(&s, &u)
 	fresh.seen.Store(seen)
 	fresh.read.Store(now.UnixNano())
-	if old, ok := n.cache.GetIfPresent(hash); ok && old.same(fresh) {
-		// Nothing changed: its assertions stay good.
+	return fresh, nil
+}
+
+// publish puts an entry into the cache, with the assertions of the one that it
+// replaces if nothing has changed. The session's lock is held.
+func (n *Node) publish(fresh *entry) *entry {
+	if old, ok := n.cache.GetIfPresent(fresh.hash); ok && old.same(fresh) {
 		fresh.assertions.Store(old.assertions.Load())
 	}
-	n.cache.Set(hash, fresh)
-	return fresh, nil
+	n.cache.Set(fresh.hash, fresh)
+	return fresh
+}
+
+// fillLocks order, for each session, what replaces its entry and what adds to
+// it, so that no assertion is lost between two entries and signed twice. Few
+// sessions share a lock.
+type fillLocks [1024]sync.Mutex
+
+func (l *fillLocks) of(hash TokenHash) *sync.Mutex {
+	return &l[(int(hash[0])<<8|int(hash[1]))%len(l)]
 }
 
 // same reports whether an assertion made for one entry holds for the other.

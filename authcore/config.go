@@ -64,7 +64,8 @@ type Lifetimes struct {
 	StateToken time.Duration
 }
 
-// Limits are the limits of attempts; Off lifts them for load tests.
+// Limits are the limits of attempts; Off lifts them for load tests. A limit of 0
+// is none.
 type Limits struct {
 	Off bool
 	// QQRefused is how many logins refused by QQ one address has a minute.

@@ -3,6 +3,7 @@ package authcore
 import (
 	"context"
 	"hash/maphash"
+	"iter"
 	"sync"
 	"time"
 )
@@ -80,27 +81,42 @@ func (l *liveRequests) end(e Event) {
 
 // expire cancels the requests whose sessions have reached their absolute end.
 func (l *liveRequests) expire(now time.Time) {
-	for i := range l.shards {
-		shard := &l.shards[i]
-		shard.mu.Lock()
-		for p := shard.first; p != nil; p = p.next {
-			if !now.Before(p.entry.expires) {
-				p.cancel()
-			}
+	for p := range l.all() {
+		if !now.Before(p.entry.expires) {
+			p.cancel()
 		}
-		shard.mu.Unlock()
+	}
+}
+
+// endAll cancels every request at once: nobody will tell them any more that
+// their session has ended.
+func (l *liveRequests) endAll() {
+	for p := range l.all() {
+		p.cancel()
 	}
 }
 
 // count returns the number of requests in flight.
 func (l *liveRequests) count() (n int) {
-	for i := range l.shards {
-		shard := &l.shards[i]
-		shard.mu.Lock()
-		for p := shard.first; p != nil; p = p.next {
-			n++
-		}
-		shard.mu.Unlock()
+	for range l.all() {
+		n++
 	}
 	return n
+}
+
+// all goes through the requests, one shard at a time under its lock.
+func (l *liveRequests) all() iter.Seq[*Pass] {
+	return func(yield func(*Pass) bool) {
+		for i := range l.shards {
+			shard := &l.shards[i]
+			shard.mu.Lock()
+			for p := shard.first; p != nil; p = p.next {
+				if !yield(p) {
+					shard.mu.Unlock()
+					return
+				}
+			}
+			shard.mu.Unlock()
+		}
+	}
 }

@@ -270,7 +270,7 @@ func (l *login) wait(tx Tx, status Status) error {
 		return err
 	}
 	refs = slices.DeleteFunc(refs, func(r PendingRef) bool { return !l.now.Before(r.Expires) })
-	for ; !l.limits.Off && len(refs) >= l.limits.Pendings; refs = refs[1:] {
+	for ; !l.limits.Off && l.limits.Pendings > 0 && len(refs) >= l.limits.Pendings; refs = refs[1:] {
 		tx.DeletePending(l.hash, refs[0].ID)
 	}
 	l.status = status

@@ -27,10 +27,11 @@ type Node struct {
 	keys  *token.Keys
 	now   func() time.Time
 
-	cache  *sessionCache
-	events eventLog
-	live   *liveRequests
-	heard  atomic.Int64 // when the store was last known to answer, in Unix nanoseconds
+	cache   *sessionCache
+	filling fillLocks
+	events  eventLog
+	live    *liveRequests
+	heard   atomic.Int64 // when the store was last known to answer, in Unix nanoseconds
 
 	ctx        context.Context // ends with the node
 	stop       context.CancelFunc
@@ -95,6 +96,7 @@ func (n *Node) Drain(within time.Duration) {
 func (n *Node) Close() error {
 	n.stop()
 	n.background.Wait()
+	n.live.endAll()
 	err := n.store.Close()
 	n.cache.InvalidateAll()
 	n.cache.StopAllGoroutines()

@@ -96,7 +96,6 @@ type Service struct {
 	cfg     Config
 	clients map[ClientID]*client
 	apps    map[AppID]*App
-	refused *addressLimit
 }
 
 // client is a Client made ready.
@@ -112,7 +111,6 @@ func NewService(node *Node, cfg Config) (*Service, error) {
 		node: node, cfg: cfg,
 		clients: make(map[ClientID]*client, len(cfg.Clients)),
 		apps:    make(map[AppID]*App, len(cfg.Apps)),
-		refused: newAddressLimit(cfg.Limits.QQRefused),
 	}
 	if s.cfg.Audit == nil {
 		s.cfg.Audit = func(AuditEvent) {}

@@ -14,27 +14,34 @@ const limitedAddresses = 64 << 10
 
 // addressLimit allows each address so many attempts a minute, on this node.
 type addressLimit struct {
-	perMinute int
-	buckets   *otter.Cache[netip.Addr, *rate.Limiter]
+	buckets *otter.Cache[netip.Addr, *rate.Limiter]
 }
 
-// newAddressLimit returns a limit; zero allows all.
-func newAddressLimit(perMinute int) *addressLimit {
-	return &addressLimit{perMinute: perMinute, buckets: otter.Must(&otter.Options[netip.Addr, *rate.Limiter]{
+func newAddressLimit() *addressLimit {
+	return &addressLimit{otter.Must(&otter.Options[netip.Addr, *rate.Limiter]{
 		MaximumSize:      limitedAddresses,
 		ExpiryCalculator: otter.ExpiryAccessing[netip.Addr, *rate.Limiter](2 * time.Minute),
 	})}
 }
 
-// take counts an attempt at now. It returns nil, or ErrLimited with the time at
-// which there is room again.
-func (l *addressLimit) take(addr netip.Addr, now time.Time) error {
-	if l.perMinute <= 0 {
+func (l *addressLimit) close() {
+	l.buckets.InvalidateAll()
+	l.buckets.StopAllGoroutines()
+}
+
+// take counts an attempt at now against a limit a minute; 0 is none. It returns
+// nil, or ErrLimited with the time at which there is room again.
+func (l *addressLimit) take(addr netip.Addr, perMinute int, now time.Time) error {
+	if perMinute <= 0 {
 		return nil
 	}
 	bucket, _ := l.buckets.ComputeIfAbsent(network(addr), func() (*rate.Limiter, bool) {
-		return rate.NewLimiter(rate.Limit(float64(l.perMinute)/60), l.perMinute), false
+		return rate.NewLimiter(rate.Limit(float64(perMinute)/60), perMinute), false
 	})
+	if bucket.Burst() != perMinute { // another configuration made it
+		bucket.SetLimitAt(now, rate.Limit(float64(perMinute)/60))
+		bucket.SetBurstAt(now, perMinute)
+	}
 	if bucket.AllowN(now, 1) {
 		return nil
 	}

@@ -81,7 +81,7 @@ func (s *Service) admit(id ClientID, caller Caller) (*client, *App, error) {
 func (s *Service) loginRefused(c *client, caller Caller, err error) error {
 	byQQ := errors.Is(err, ErrQQToken) || errors.Is(err, ErrQQApp) || errors.Is(err, ErrQQOpenID)
 	if byQQ && !s.cfg.Limits.Off {
-		if limited := s.refused.take(caller.Addr, s.node.now()); limited != nil {
+		if limited := s.node.refused.take(caller.Addr, s.cfg.Limits.QQRefused, s.node.now()); limited != nil {
 			err = limited
 		}
 	}

@@ -31,6 +31,7 @@ type Node struct {
 	filling fillLocks
 	events  eventLog
 	live    *liveRequests
+	refused *addressLimit
 	heard   atomic.Int64 // when the store was last known to answer, in Unix nanoseconds
 
 	ctx        context.Context // ends with the node
@@ -55,7 +56,8 @@ type NodeConfig struct {
 func NewNode(cfg NodeConfig) *Node {
 	n := &Node{
 		store: cfg.Store, keys: cfg.Keys, now: cfg.Now,
-		cache: newSessionCache(), live: newLiveRequests(), onFault: cfg.OnFault,
+		cache: newSessionCache(), live: newLiveRequests(), refused: newAddressLimit(),
+		onFault: cfg.OnFault,
 	}
 	if n.now == nil {
 		n.now = time.Now
@@ -100,6 +102,7 @@ func (n *Node) Close() error {
 	err := n.store.Close()
 	n.cache.InvalidateAll()
 	n.cache.StopAllGoroutines()
+	n.refused.close()
 	return err
 }
 

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -48,7 +49,26 @@ func (a *App) serveLogged(w http.ResponseWriter, r *http.Request, next caddyhttp
 func redacted(r *http.Request) *http.Request {
 	shown := r.Clone(r.Context())
 	shown.RequestURI, shown.Header = idaas.Redact(r)
+	if under(r.URL.Path, "/rs") || under(r.URL.Path, "/ws") {
+		shown.RequestURI = hideSecretSegment(shown.RequestURI)
+	}
 	return shown
+}
+
+// hideSecretSegment hides what stands behind the credential in the paths of the
+// GameSparks API: /rs/{credential}/{secret}/… and /ws/{credential}/{apiKey}. The
+// secret itself may hold a slash, so only the last segment of many is shown.
+func hideSecretSegment(uri string) string {
+	path, query, hasQuery := strings.Cut(uri, "?")
+	segments := strings.Split(path, "/")
+	for i := 3; i < len(segments) && (i == 3 || i < len(segments)-1); i++ {
+		segments[i] = "REDACTED"
+	}
+	path = strings.Join(segments, "/")
+	if hasQuery && query != "" {
+		path += "?REDACTED"
+	}
+	return path
 }
 
 // logAccess writes an access line with the fields of Caddy's own.

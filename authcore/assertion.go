@@ -12,19 +12,22 @@ import (
 const freshRead = time.Second
 
 // assertion is a signed assertion, kept with its session until half of its life
-// is over. A session has one for each guard that it has passed.
+// is over. A session has one for each guard that it has passed. It names the
+// guard by number: a cached session must not keep a configuration alive that has
+// been replaced.
 type assertion struct {
-	guard  *Guard
-	signed string
-	renew  time.Time
-	ends   time.Time
-	next   *assertion
+	generation uint64 // of the configuration
+	guard      uint64
+	signed     string
+	renew      time.Time
+	ends       time.Time
+	next       *assertion
 }
 
 // find returns a guard's assertion in a session's list.
 func (a *assertion) find(g *Guard) *assertion {
 	for ; a != nil; a = a.next {
-		if a.guard == g {
+		if a.guard == g.number {
 			return a
 		}
 	}
@@ -83,14 +86,15 @@ func (g *Guard) sign(e *entry, now time.Time) (*assertion, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign assertion: %w", err)
 	}
-	return &assertion{guard: g, signed: signed, renew: now.Add(ends.Sub(now) / 2), ends: ends}, nil
+	return &assertion{generation: s.generation, guard: g.number, signed: signed, renew: now.Add(ends.Sub(now) / 2), ends: ends}, nil
 }
 
 // keep puts an assertion into the session's list, in place of the guard's
-// earlier one and without those that have ended. The session's lock is held.
+// earlier one and without those of configurations before. The session's lock is
+// held.
 func (e *entry) keep(made *assertion, now time.Time) {
 	for a := e.assertions.Load(); a != nil; a = a.next {
-		if a.guard != made.guard && now.Before(a.ends) {
+		if a.guard != made.guard && a.generation >= made.generation && now.Before(a.ends) {
 			kept := *a
 			kept.next = made.next
 			made.next = &kept

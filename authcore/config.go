@@ -92,10 +92,11 @@ type Config struct {
 // concurrent use; several may share a node while one configuration takes over
 // from another.
 type Service struct {
-	node    *Node
-	cfg     Config
-	clients map[ClientID]*client
-	apps    map[AppID]*App
+	node       *Node
+	generation uint64 // grows from one configuration of the node to the next
+	cfg        Config
+	clients    map[ClientID]*client
+	apps       map[AppID]*App
 }
 
 // client is a Client made ready.
@@ -108,7 +109,7 @@ type client struct {
 // what is returned here are contradictions.
 func NewService(node *Node, cfg Config) (*Service, error) {
 	s := &Service{
-		node: node, cfg: cfg,
+		node: node, generation: node.numbers.Add(1), cfg: cfg,
 		clients: make(map[ClientID]*client, len(cfg.Clients)),
 		apps:    make(map[AppID]*App, len(cfg.Apps)),
 	}

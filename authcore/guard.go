@@ -23,6 +23,7 @@ type GuardConfig struct {
 // configuration. It is safe for concurrent use.
 type Guard struct {
 	service *Service
+	number  uint64 // among all guards of the node
 	cfg     GuardConfig
 	accept  []Method
 }
@@ -35,7 +36,7 @@ func (s *Service) NewGuard(cfg GuardConfig) (*Guard, error) {
 		}
 	}
 	return &Guard{
-		service: s, cfg: cfg,
+		service: s, number: s.node.numbers.Add(1), cfg: cfg,
 		accept: append([]Method{MethodQQ, MethodSMS, MethodEmail}, cfg.Allow...),
 	}, nil
 }

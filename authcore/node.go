@@ -38,7 +38,8 @@ type Node struct {
 	stop       context.CancelFunc
 	background sync.WaitGroup
 	onFault    func(error)
-	calls      atomic.Int64 // begun and not ended
+	calls      atomic.Int64  // begun and not ended
+	numbers    atomic.Uint64 // given to configurations and guards
 }
 
 // NodeConfig makes a Node.

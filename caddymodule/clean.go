@@ -58,6 +58,10 @@ func (c *cleaner) request(r *http.Request) {
 	if lines := r.Header["Authorization"]; len(lines) > 0 {
 		removeSessions(r.Header, lines)
 	}
+	// The login API's headers, sent to the wrong place: they carry nothing but
+	// its secrets.
+	delete(r.Header, "Session-Token")
+	delete(r.Header, "X-State-Token")
 	if lines := r.Header["Cookie"]; len(lines) > 0 {
 		removeCookies(r.Header, lines)
 	}

@@ -14,6 +14,7 @@ func TestCleanRequest(t *testing.T) {
 	r.Header = http.Header{
 		"X-Qqauth-Ticket": {"forged"}, "x-qqauth-ticket": {"forged"}, "X_qqauth.ticket": {"forged"},
 		"X-Assertion": {"forged"}, "X-User-Id": {"forged"}, "x_user_id": {"forged"}, "X.user-ID": {"forged"},
+		"Session-Token": {tokenA}, "X-State-Token": {"state"},
 		"X-User-Name":   {"kept"},
 		"Connection":    {"close, X-Assertion", "x_user-id , Upgrade"},
 		"Authorization": {"Bearer " + tokenA, "Basic eDp5"},

@@ -91,7 +91,7 @@ func (s *Service) EndSessions(ctx context.Context, id UserID) error {
 func (s *Service) EndSession(ctx context.Context, id SessionID) error {
 	var events []Event
 	var session Session
-	err := s.node.store.Update(ctx, func(tx Tx) error {
+	err := s.node.update(ctx, func(tx Tx) error {
 		var u User
 		var err error
 		if session, u, err = tx.SessionByID(id); errors.Is(err, ErrNotFound) {
@@ -139,7 +139,7 @@ func (s *Service) Sessions(ctx context.Context, id UserID) (out []Session, err e
 // changeUser applies an administrator's change to a user.
 func (s *Service) changeUser(ctx context.Context, id UserID, audit string, change func(Tx, User) ([]Event, error)) error {
 	var events []Event
-	err := s.node.store.Update(ctx, func(tx Tx) error {
+	err := s.node.update(ctx, func(tx Tx) error {
 		u, err := tx.User(id)
 		if err != nil {
 			return noUser(err)

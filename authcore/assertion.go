@@ -50,9 +50,9 @@ func (g *Guard) renew(ctx context.Context, e *entry, fingerprint string, now tim
 	if old != nil && now.Before(old.renew) {
 		return e, old, nil
 	}
-	if now.UnixNano()-e.read.Load() > int64(freshRead) {
+	if n.age(now)-e.age() > freshRead {
 		fresh, err := n.read(ctx, e.hash, now)
-		if err != nil && old != nil && n.mayOutlive(err, now) && now.Before(old.ends) {
+		if err != nil && old != nil && n.mayOutlive(e, err, now) && now.Before(old.ends) {
 			return e, old, nil
 		}
 		if err != nil {

@@ -36,6 +36,7 @@ type entry struct {
 	authTime time.Time
 	expires  time.Time
 	shard    *liveShard
+	stamp    Stamp // of the records, zero if the store has none
 
 	userName    string
 	displayName string
@@ -44,7 +45,7 @@ type entry struct {
 	segments    map[string]string
 
 	seen       atomic.Uint64 // the number of the last event it was compared with
-	read       atomic.Int64  // when the store read that it rests on began, in Unix nanoseconds
+	read       atomic.Int64  // the node's age when the store read that it rests on began
 	refreshing atomic.Bool
 	assertions atomic.Pointer[assertion]
 }
@@ -97,16 +98,19 @@ func (n *Node) lookup(ctx context.Context, hash TokenHash, token string, now tim
 		n.cache.Invalidate(hash)
 		return nil, ErrSession
 	}
-	age := now.UnixNano() - e.read.Load()
-	if age < int64(staleAfter) && !n.silent(now) {
+	age := n.age(now) - e.age()
+	if age < staleAfter && !n.silent(now) {
 		return e, nil
 	}
-	if age < int64(maxAge) && !n.silent(now) {
+	if age < maxAge && !n.silent(now) {
 		n.refresh(e)
 		return e, nil
 	}
+	if n.confirm(ctx, e, now) {
+		return e, nil
+	}
 	fresh, err := n.fill(ctx, hash, now)
-	if err != nil && n.mayOutlive(err, now) {
+	if err != nil && n.mayOutlive(e, err, now) {
 		return e, nil // a database failover: the store is away, not long yet
 	}
 	return fresh, err
@@ -114,14 +118,23 @@ func (n *Node) lookup(ctx context.Context, hash TokenHash, token string, now tim
 
 // silent reports whether the store has not been heard from for too long.
 func (n *Node) silent(now time.Time) bool {
-	return now.UnixNano()-n.heard.Load() > int64(maxSilence)
+	return n.age(now)-time.Duration(n.heard.Load()) > maxSilence
 }
 
-// mayOutlive reports whether what is cached may stand in for a read that failed
-// with err: the store is unreachable, but was heard from not long ago. Damage is
-// no such case.
-func (n *Node) mayOutlive(err error, now time.Time) bool {
-	return errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrDamaged) && !n.silent(now)
+// age is the node's age at now. Ages, and not times, are compared: a clock that
+// is set back must not keep anything fresh.
+func (n *Node) age(now time.Time) time.Duration { return now.Sub(n.began) }
+
+// age is the node's age when the entry was read.
+func (e *entry) age() time.Duration { return time.Duration(e.read.Load()) }
+
+// mayOutlive reports whether an entry may stand in for a read that failed with
+// err: the store is unreachable, but was heard from not long ago. Damage is no
+// such case, nor is a session that cannot be read while the rest of the store
+// can.
+func (n *Node) mayOutlive(e *entry, err error, now time.Time) bool {
+	return errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrDamaged) &&
+		!n.silent(now) && n.age(now)-e.age() <= maxAge+maxSilence
 }
 
 // refresh reads an entry again in the background; the use that asked for it is
@@ -130,12 +143,33 @@ func (n *Node) refresh(e *entry) {
 	if !e.refreshing.CompareAndSwap(false, true) {
 		return
 	}
-	n.background.Go(func() {
+	n.inBackground(func() {
 		defer e.refreshing.Store(false)
 		ctx, cancel := context.WithTimeout(n.ctx, maxAge-staleAfter)
 		defer cancel()
-		_, _ = n.fill(ctx, e.hash, n.now()) // a failure shows at the next use
+		if now := n.now(); !n.confirm(ctx, e, now) {
+			_, _ = n.fill(ctx, e.hash, now) // a failure shows at the next use
+		}
 	})
+}
+
+// confirm reads whether an entry is still as the store has it, at less cost than
+// filling it anew. It reports false if that is not so, or cannot be told.
+func (n *Node) confirm(ctx context.Context, e *entry, now time.Time) bool {
+	if e.stamp == (Stamp{}) {
+		return false
+	}
+	var stamp Stamp
+	err := n.store.View(ctx, func(tx Tx) (err error) {
+		stamp, err = tx.(Stamped).Stamp(e.hash, e.user)
+		return err
+	})
+	if err != nil || stamp != e.stamp {
+		return false
+	}
+	n.hear(now)
+	e.read.Store(int64(n.age(now)))
+	return true
 }
 
 // fill reads a session from the store into the cache.
@@ -153,7 +187,7 @@ func (n *Node) fill(ctx context.Context, hash TokenHash, now time.Time) (*entry,
 // read makes an entry of what the store says about a session.
 func (n *Node) read(ctx context.Context, hash TokenHash, now time.Time) (*entry, error) {
 	seen := n.events.head.Load()
-	s, u, err := n.use(ctx, hash, now)
+	s, u, stamp, err := n.use(ctx, hash, now)
 	if err != nil {
 		if errors.Is(err, ErrSession) {
 			n.cache.Invalidate(hash)
@@ -161,8 +195,9 @@ func (n *Node) read(ctx context.Context, hash TokenHash, now time.Time) (*entry,
 		return nil, err
 	}
 	fresh := n.newEntry(&s, &u)
+	fresh.stamp = stamp
 	fresh.seen.Store(seen)
-	fresh.read.Store(now.UnixNano())
+	fresh.read.Store(int64(n.age(now)))
 	return fresh, nil
 }
 

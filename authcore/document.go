@@ -1,7 +1,12 @@
 package authcore
 
-// IDTokenKeys is the document of the keys that id_tokens are verified with.
-func IDTokenKeys(n *Node) []byte { return n.keys.Ring().IDTokenKeys(n.now()) }
+// IDTokenKeys is the document of the keys that this configuration's id_tokens
+// are verified with.
+func (s *Service) IDTokenKeys() []byte {
+	return s.node.keys.Ring().IDTokenKeys(s.cfg.Alg, s.node.now())
+}
 
 // AllKeys is the document of all verification keys, assertions' included.
-func AllKeys(n *Node) []byte { return n.keys.Ring().AllKeys(n.now()) }
+func (s *Service) AllKeys() []byte {
+	return s.node.keys.Ring().AllKeys(s.node.now())
+}

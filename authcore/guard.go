@@ -49,6 +49,7 @@ type Pass struct {
 
 	ctx        context.Context
 	cancel     context.CancelFunc
+	guard      *Guard
 	entry      *entry
 	shard      *liveShard
 	prev, next *Pass
@@ -74,7 +75,7 @@ func (g *Guard) Admit(ctx context.Context, sessionToken, fingerprint string) (*P
 			return nil, err
 		}
 	}
-	p := &Pass{Assertion: a.signed, entry: e}
+	p := &Pass{Assertion: a.signed, guard: g, entry: e}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	e.shard.enter(p)
 	if !n.current(e) {
@@ -108,8 +109,16 @@ func (g *Guard) Identify(ctx context.Context, sessionToken, fingerprint string) 
 	return Who{User: e.user, Name: e.displayName, Client: e.client, Session: e.session}, nil
 }
 
-// judge applies the guard's rules to a session that lives.
+// judge applies the guard's rules to a request with a session that lives.
 func (g *Guard) judge(ctx context.Context, e *entry, fingerprint string) error {
+	if err := g.judgeSession(e); err != nil || !g.cfg.RequireDevice {
+		return err
+	}
+	return g.judgeDevice(ctx, e, fingerprint)
+}
+
+// judgeSession applies the rules about the session alone.
+func (g *Guard) judgeSession(e *entry) error {
 	if !slices.Contains(g.cfg.Clients, e.client) {
 		return fmt.Errorf("%w: it is the session of another client", ErrSession)
 	}
@@ -123,9 +132,6 @@ func (g *Guard) judge(ctx context.Context, e *entry, fingerprint string) error {
 	}
 	if g.cfg.RequireMFA && !secondFactor(e.methods) {
 		return fmt.Errorf("%w: no second factor", ErrDenied)
-	}
-	if g.cfg.RequireDevice {
-		return g.judgeDevice(ctx, e, fingerprint)
 	}
 	return nil
 }
@@ -152,16 +158,16 @@ func (g *Guard) judgeDevice(ctx context.Context, e *entry, fingerprint string) e
 	if e.device != (DeviceHash{}) {
 		return fmt.Errorf("%w: another device", ErrDenied)
 	}
-	return g.service.node.bindDevice(ctx, e, device)
+	return g.service.node.bindDevice(ctx, &Session{ID: e.session, User: e.user, Token: e.hash}, device)
 }
 
 // bindDevice gives a session that was made without a device the first one it is
 // used with.
-func (n *Node) bindDevice(ctx context.Context, e *entry, device DeviceHash) error {
+func (n *Node) bindDevice(ctx context.Context, to *Session, device DeviceHash) error {
 	now := n.now()
 	var bound bool
-	err := n.store.Update(ctx, func(tx Tx) error {
-		session, _, err := readSession(tx, e.hash, now)
+	err := n.update(ctx, func(tx Tx) error {
+		session, _, err := readSession(tx, to.Token, now)
 		if err != nil {
 			return err
 		}
@@ -175,7 +181,7 @@ func (n *Node) bindDevice(ctx context.Context, e *entry, device DeviceHash) erro
 		return nil
 	})
 	if err == nil && bound {
-		n.apply([]Event{{User: e.user, Session: e.session}})
+		n.apply([]Event{{User: to.User, Session: to.ID}})
 	}
 	return err
 }

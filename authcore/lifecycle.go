@@ -30,6 +30,15 @@ func (s *Service) device(fingerprint string) DeviceHash {
 	return DeviceHash(s.node.keys.Ring().Index("device", fingerprint))
 }
 
+// address is an address as it is recorded; empty if there is none, as behind a
+// unix socket.
+func address(addr netip.Addr) string {
+	if !addr.IsValid() {
+		return ""
+	}
+	return addr.String()
+}
+
 // deviceIP is what a device says its address is, if it is one.
 func deviceIP(s string) string {
 	addr, err := netip.ParseAddr(s)
@@ -70,19 +79,24 @@ func (s *Session) unproved(now time.Time) bool {
 }
 
 // use reads a living session and notes its first use after a refresh. If clients
-// are given, any other client's session does not exist.
-func (n *Node) use(ctx context.Context, hash TokenHash, now time.Time, clients ...ClientID) (Session, User, error) {
-	var s Session
-	var u User
-	err := n.store.View(ctx, func(tx Tx) (err error) {
-		s, u, err = readSession(tx, hash, now)
+// are given, any other client's session does not exist. The stamp is of what was
+// read, if the store has stamps and nothing had to be noted.
+func (n *Node) use(ctx context.Context, hash TokenHash, now time.Time, clients ...ClientID) (s Session, u User, stamp Stamp, err error) {
+	err = n.store.View(ctx, func(tx Tx) (err error) {
+		if s, u, err = readSession(tx, hash, now); err != nil {
+			return err
+		}
+		if stamped, ok := tx.(Stamped); ok {
+			stamp, err = stamped.Stamp(hash, u.ID)
+		}
 		return err
 	})
 	if err == nil && len(clients) > 0 && !slices.Contains(clients, s.Client) {
 		err = ErrSession
 	}
 	if err == nil && s.unproved(now) {
-		err = n.store.Update(ctx, func(tx Tx) (err error) {
+		stamp = Stamp{}
+		err = n.update(ctx, func(tx Tx) (err error) {
 			if s, u, err = readSession(tx, hash, now); err != nil {
 				return err
 			}
@@ -94,7 +108,7 @@ func (n *Node) use(ctx context.Context, hash TokenHash, now time.Time, clients .
 	if err == nil || errors.Is(err, ErrSession) {
 		n.hear(now)
 	}
-	return s, u, err
+	return s, u, stamp, err
 }
 
 // bindDevice checks the caller's device against the session's. A session whose

@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 )
@@ -58,25 +59,54 @@ func (s *liveShard) leave(p *Pass) {
 	s.mu.Unlock()
 }
 
-// end cancels the requests that an event concerns, after their grace.
-func (l *liveRequests) end(e Event) {
+// concerned lists the requests that an event is about.
+func (l *liveRequests) concerned(e Event) (passes []*Pass) {
 	shard := l.shardOf(e.User)
-	var cancels []context.CancelFunc
 	shard.mu.Lock()
+	defer shard.mu.Unlock()
 	for p := shard.first; p != nil; p = p.next {
 		if e.concerns(p.entry.user, p.entry.session) {
-			cancels = append(cancels, p.cancel)
+			passes = append(passes, p)
 		}
 	}
-	shard.mu.Unlock()
-	if len(cancels) == 0 {
+	return passes
+}
+
+// end cancels requests after their grace.
+func end(passes []*Pass) {
+	if len(passes) == 0 {
 		return
 	}
 	time.AfterFunc(grace, func() {
-		for _, cancel := range cancels {
-			cancel()
+		for _, p := range passes {
+			p.cancel()
 		}
 	})
+}
+
+// judgeAgain ends the requests in flight that their guards would no longer let
+// in, now that something about their sessions has changed.
+func (n *Node) judgeAgain(passes []*Pass) {
+	if len(passes) == 0 {
+		return
+	}
+	n.inBackground(func() {
+		ctx, cancel := context.WithTimeout(n.ctx, pulse)
+		defer cancel()
+		end(slices.DeleteFunc(passes, func(p *Pass) bool { return n.stillPasses(ctx, p) }))
+	})
+}
+
+// stillPasses reads a request's session by its id, which a refresh does not
+// change. What cannot be read is not let in for longer.
+func (n *Node) stillPasses(ctx context.Context, p *Pass) bool {
+	var s Session
+	var u User
+	err := n.store.View(ctx, func(tx Tx) (err error) {
+		s, u, err = tx.SessionByID(p.entry.session)
+		return err
+	})
+	return err == nil && s.alive(&u, n.now()) && p.guard.judgeSession(n.newEntry(&s, &u)) == nil
 }
 
 // expire cancels the requests whose sessions have reached their absolute end.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/qqauth/qqauth/authcore/token"
@@ -34,24 +35,24 @@ func (s *Service) LoginQQ(ctx context.Context, id ClientID, caller Caller, acces
 	}
 	identity, err := app.QQ.Prove(ctx, accessToken, openID)
 	if err != nil {
-		return Outcome{}, s.loginRefused(c, caller, err)
+		return Outcome{}, s.refusedByQQ(c, caller, err)
 	}
 	ring := s.node.keys.Ring()
 	l := &login{
 		client: c, app: app, identity: identity, caller: caller, now: s.node.now(),
 		ring: ring, limits: &s.cfg.Limits, lifetimes: &s.cfg.Lifetimes,
 		hash:   IdentityHash(ring.Index("identity", string(identity.App), identity.OpenID)),
-		access: AccessHash(ring.Index("access", accessToken)),
+		access: AccessHash(ring.Index("access", strings.ToUpper(accessToken))), // hex, if QQ reads it in any case
 		device: s.device(caller.Fingerprint),
 	}
 	l.prepare()
-	err = s.node.store.Update(ctx, l.decide)
+	err = s.node.update(ctx, l.decide)
 	if errors.Is(err, errProfileMissing) {
 		// Only a QQ account that is new here costs a second call to QQ, and
 		// only by trying: without a nickname it logs in just the same.
 		l.profile, _ = app.QQ.Profile(ctx, accessToken, identity)
 		l.profiled = true
-		err = s.node.store.Update(ctx, l.decide)
+		err = s.node.update(ctx, l.decide)
 	}
 	if err != nil {
 		return Outcome{}, s.loginRefused(c, caller, err)
@@ -75,16 +76,20 @@ func (s *Service) admit(id ClientID, caller Caller) (*client, *App, error) {
 	return c, app, nil
 }
 
-// loginRefused audits a failed login. One that QQ refused counts against its
-// address, and past the limit the limit is the answer; a login that QQ proves is
-// never refused by a limit.
-func (s *Service) loginRefused(c *client, caller Caller, err error) error {
-	byQQ := errors.Is(err, ErrQQToken) || errors.Is(err, ErrQQApp) || errors.Is(err, ErrQQOpenID)
-	if byQQ && !s.cfg.Limits.Off {
+// refusedByQQ counts a login that QQ did not prove against its address; past the
+// limit, the limit is the answer. A login that QQ proves is never refused by one.
+func (s *Service) refusedByQQ(c *client, caller Caller, err error) error {
+	counts := errors.Is(err, ErrQQToken) || errors.Is(err, ErrQQApp) || errors.Is(err, ErrQQOpenID)
+	if counts && !s.cfg.Limits.Off {
 		if limited := s.node.refused.take(caller.Addr, s.cfg.Limits.QQRefused, s.node.now()); limited != nil {
 			err = limited
 		}
 	}
+	return s.loginRefused(c, caller, err)
+}
+
+// loginRefused audits a failed login.
+func (s *Service) loginRefused(c *client, caller Caller, err error) error {
 	s.cfg.Audit(AuditEvent{Name: AuditLoginRefused, Client: c.ID, App: c.App, Addr: caller.Addr, Status: reason(err)})
 	return err
 }
@@ -151,6 +156,7 @@ func (l *login) prepare() {
 // decide is the login decision: one transaction, which may run again.
 func (l *login) decide(tx Tx) error {
 	l.status, l.created, l.joined, l.ended = "", false, false, nil
+	l.user, l.session, l.pending = User{}, Session{}, Pending{}
 	record, err := tx.Login(LoginQuery{Identity: l.hash, Access: l.access})
 	if err != nil {
 		return err
@@ -247,7 +253,7 @@ func (l *login) succeed(tx Tx, record *LoginRecord) error {
 	if err := l.noteUnionID(tx); err != nil {
 		return err
 	}
-	l.ended = endOldest(tx, l.user.ID, l.client.ID, record.Sessions, l.now)
+	l.ended = append(l.ended, endOldest(tx, l.user.ID, l.client.ID, record.Sessions, l.now)...)
 	if !record.Seen {
 		tx.PutAccess(l.access, Access{User: l.user.ID, Epoch: l.user.Epoch, Expires: l.now.Add(accessMemory)})
 	}
@@ -256,7 +262,7 @@ func (l *login) succeed(tx Tx, record *LoginRecord) error {
 		ID: l.newSession, Token: TokenHash(l.newToken.Hash()), User: l.user.ID, Client: l.client.ID,
 		Device: l.device, Methods: []Method{MethodQQ}, AuthTime: l.now, Issued: l.now,
 		Expires: l.now.Add(l.lifetimes.Session), Epoch: l.user.Epoch,
-		OS: cut(l.caller.OS), Agent: cut(l.caller.Agent), IP: l.caller.Addr.String(),
+		OS: cut(l.caller.OS), Agent: cut(l.caller.Agent), IP: address(l.caller.Addr),
 		DeviceIP: deviceIP(l.caller.DeviceIP),
 	}
 	tx.PutSession(l.session)

@@ -20,7 +20,7 @@ func (s *Service) Logout(ctx context.Context, client ClientID, sessionToken, idT
 	}
 	var ended []Event
 	var u User
-	err := s.node.store.Update(ctx, func(tx Tx) error {
+	err := s.node.update(ctx, func(tx Tx) error {
 		ended = nil
 		var session Session
 		var err error

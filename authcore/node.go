@@ -26,16 +26,18 @@ type Node struct {
 	store Store
 	keys  *token.Keys
 	now   func() time.Time
+	began time.Time // by now; what is compared are ages since
 
 	cache   *sessionCache
 	filling fillLocks
 	events  eventLog
 	live    *liveRequests
 	refused *addressLimit
-	heard   atomic.Int64 // when the store was last known to answer, in Unix nanoseconds
+	heard   atomic.Int64 // the node's age when the store was last known to answer
 
 	ctx        context.Context // ends with the node
 	stop       context.CancelFunc
+	closing    sync.RWMutex // held by Close while it ends ctx
 	background sync.WaitGroup
 	onFault    func(error)
 	calls      atomic.Int64  // begun and not ended
@@ -66,7 +68,7 @@ func NewNode(cfg NodeConfig) *Node {
 	if n.onFault == nil {
 		n.onFault = func(error) {}
 	}
-	n.heard.Store(n.now().UnixNano())
+	n.began = n.now()
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.background.Go(n.run)
 	return n
@@ -97,7 +99,9 @@ func (n *Node) Drain(within time.Duration) {
 // Close ends the node's own work, cancels what its guards let through and closes
 // the store.
 func (n *Node) Close() error {
+	n.closing.Lock()
 	n.stop()
+	n.closing.Unlock()
 	n.background.Wait()
 	n.live.endAll()
 	err := n.store.Close()
@@ -124,6 +128,15 @@ func (n *Node) run() {
 	}
 }
 
+// inBackground runs f beside the caller's work, unless the node is closing.
+func (n *Node) inBackground(f func()) {
+	n.closing.RLock()
+	defer n.closing.RUnlock()
+	if n.ctx.Err() == nil {
+		n.background.Go(f)
+	}
+}
+
 func (n *Node) beat() {
 	now := n.now()
 	n.live.expire(now)
@@ -136,7 +149,7 @@ func (n *Node) beat() {
 
 // hear notes that a read that began at began was answered.
 func (n *Node) hear(began time.Time) {
-	at := began.UnixNano()
+	at := int64(n.age(began))
 	for {
 		last := n.heard.Load()
 		if at <= last || n.heard.CompareAndSwap(last, at) {
@@ -147,7 +160,7 @@ func (n *Node) hear(began time.Time) {
 
 // FeedAge is how long ago the store is known to have answered.
 func (n *Node) FeedAge() time.Duration {
-	return time.Duration(n.now().UnixNano() - n.heard.Load())
+	return n.age(n.now()) - time.Duration(n.heard.Load())
 }
 
 // LiveRequests is the number of guarded requests in flight.
@@ -164,8 +177,10 @@ func (n *Node) Store() Store { return n.store }
 func (n *Node) apply(events []Event) {
 	for _, e := range events {
 		n.events.append(e)
-		if e.Ended {
-			n.live.end(e)
+		if passes := n.live.concerned(e); e.Ended {
+			end(passes)
+		} else {
+			n.judgeAgain(passes)
 		}
 	}
 }
@@ -196,19 +211,39 @@ func (n *Node) Rekey(ctx context.Context, cfg token.Config) error {
 	return nil
 }
 
+// CheckKeys tells whether Rekey would succeed, and changes nothing.
+func (n *Node) CheckKeys(ctx context.Context, cfg token.Config) error {
+	ring, err := n.storedRing(ctx)
+	if err == nil {
+		_, err = token.Prepare(cfg, ring)
+	}
+	return err
+}
+
+// storedRing reads the wrapped key ring.
+func (n *Node) storedRing(ctx context.Context) (ring []byte, err error) {
+	err = n.store.View(ctx, func(tx Tx) (err error) {
+		ring, err = tx.Ring()
+		return err
+	})
+	return ring, err
+}
+
 // errRingMoved says that another wrote the ring in the meantime.
 var errRingMoved = errors.New("ring has moved")
+
+// update is the store's Update for a decision whose events must not be lost: it
+// goes on when the caller hangs up.
+func (n *Node) update(ctx context.Context, fn func(Tx) error) error {
+	return n.store.Update(context.WithoutCancel(ctx), fn)
+}
 
 // replaceRing writes what next makes of the stored ring, nil if that one stays,
 // and returns the ring that the store holds then. Making a key takes long, so
 // next runs outside any transaction.
 func (n *Node) replaceRing(ctx context.Context, next func(wrapped []byte) ([]byte, error)) ([]byte, error) {
 	for {
-		var stored []byte
-		err := n.store.View(ctx, func(tx Tx) (err error) {
-			stored, err = tx.Ring()
-			return err
-		})
+		stored, err := n.storedRing(ctx)
 		if err != nil {
 			return nil, err
 		}

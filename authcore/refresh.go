@@ -10,7 +10,7 @@ import (
 
 // IDToken returns a fresh id_token for a session of a client; the session stays
 // as it is.
-func (s *Service) IDToken(ctx context.Context, id ClientID, _ Caller, sessionToken string) (Grant, error) {
+func (s *Service) IDToken(ctx context.Context, id ClientID, caller Caller, sessionToken string) (Grant, error) {
 	c := s.clients[id]
 	if c == nil {
 		return Grant{}, ErrUnknownClient
@@ -20,7 +20,10 @@ func (s *Service) IDToken(ctx context.Context, id ClientID, _ Caller, sessionTok
 	}
 	token := SessionToken{opaque.Of(sessionToken)}
 	now := s.node.now()
-	session, user, err := s.node.use(ctx, TokenHash(token.Hash()), now, id)
+	session, user, _, err := s.node.use(ctx, TokenHash(token.Hash()), now, id)
+	if err == nil && session.Device == (DeviceHash{}) {
+		err = s.node.bindDevice(ctx, &session, s.device(caller.Fingerprint))
+	}
 	if err != nil {
 		return Grant{}, err
 	}
@@ -44,7 +47,7 @@ func (s *Service) Refresh(ctx context.Context, tenant ClientID, caller Caller, s
 		tenant: tenant, device: s.device(caller.Fingerprint), now: s.node.now(),
 		old: hashToken(sessionToken), token: SessionToken{ring.NewOpaque(kindSession)},
 	}
-	if err := s.node.store.Update(ctx, r.decide); err != nil {
+	if err := s.node.update(ctx, r.decide); err != nil {
 		return Grant{}, err
 	}
 	audit := AuditEvent{User: r.session.User, Client: tenant, Addr: caller.Addr}

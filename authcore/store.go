@@ -21,8 +21,9 @@ type Store interface {
 	// returned before View was called. fn must not write.
 	View(ctx context.Context, fn func(Tx) error) error
 	// Update runs fn and returns when what it wrote is durable: neither a
-	// killed process nor a power cut takes it back. If ctx ends first, Update
-	// returns its error and the writes may or may not happen.
+	// killed process nor a power cut takes it back. A ctx that ends stops an
+	// Update only before fn has run; from then on the outcome is waited for, so
+	// that whoever revokes knows whether there is something to announce.
 	Update(ctx context.Context, fn func(Tx) error) error
 	// UpdateVolatile is Update without durability: a power cut may take the
 	// writes back, a killed process may not. It is for issuing what can only
@@ -102,6 +103,19 @@ type Tx interface {
 	DeletePending(IdentityHash, PendingID)
 	// PutRing writes the wrapped key ring.
 	PutRing([]byte)
+}
+
+// Stamp is what two versions of a session and its user are told apart by. It
+// means nothing else.
+type Stamp [2]uint64
+
+// Stamped is an ability that a Tx of a View may have: to tell at less cost than
+// that of reading them whether two records have been written since.
+type Stamped interface {
+	// Stamp answers the stamp of the session with this token and of this user,
+	// or ErrNotFound if one of them is absent. It differs from every earlier one
+	// if either record was written since.
+	Stamp(TokenHash, UserID) (Stamp, error)
 }
 
 // LoginQuery asks for what a login needs.

@@ -32,12 +32,14 @@ func (l *login) join(tx Tx, record *LoginRecord) error {
 		if _, other := user.link(l.app.ID); !linked || vouching.UnionID != l.identity.UnionID || other {
 			continue
 		}
-		l.joined, l.user = true, user
-		if err := l.link(tx); err != nil {
+		// A new way in ends the user's sessions, as any other does.
+		if l.ended, err = endSessions(tx, &user, func(SessionRef) bool { return true }); err != nil {
 			return err
 		}
-		record.Linked, record.User = true, l.user
-		record.Sessions, err = tx.Sessions(user.ID)
+		l.joined, l.user = true, user
+		record.Linked = true
+		err = l.link(tx)
+		record.User = l.user
 		return err
 	}
 	return nil

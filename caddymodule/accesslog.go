@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -21,6 +22,10 @@ func (accessLogModule) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.log.access.qqauth", New: func() caddy.Module { return new(accessLogModule) }}
 }
 
+// loggedVar marks a request whose access line is ours already: a site may hold
+// both the login and a guard.
+const loggedVar = "qqauth_logged"
+
 // carriesSecret reports whether a request's URL or headers hold a secret that an
 // access log would show.
 func carriesSecret(r *http.Request) bool {
@@ -29,20 +34,37 @@ func carriesSecret(r *http.Request) bool {
 
 // serveLogged serves a request. Caddy logs a request as it arrived, before any
 // handler runs, and hides nothing but Cookie and Authorization: where the request
-// carries another secret, Caddy's line is kept back and ours is written.
+// carries another secret, Caddy's lines are kept back and ours is written. So a
+// fault of the next handler is answered here, and does not reach handle_errors
+// or Caddy's error log.
 func (a *App) serveLogged(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if !carriesSecret(r) {
+	if !carriesSecret(r) || caddyhttp.GetVar(r.Context(), loggedVar) == true {
 		return next.ServeHTTP(w, r)
 	}
+	caddyhttp.SetVar(r.Context(), loggedVar, true)
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
-	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); !ok || server.Logs == nil {
-		return next.ServeHTTP(w, r)
-	}
 	began := time.Now()
 	record := caddyhttp.NewResponseRecorder(w, nil, nil)
 	shown := redacted(r)
-	defer func() { a.logAccess(shown, record, time.Since(began)) }()
-	return next.ServeHTTP(record, r)
+	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs != nil {
+		defer func() { a.logAccess(shown, record, time.Since(began)) }()
+	}
+	if err := next.ServeHTTP(record, r); err != nil {
+		a.answerFault(record, err)
+	}
+	return nil
+}
+
+// answerFault answers for a handler that failed, with its status alone.
+func (a *App) answerFault(record caddyhttp.ResponseRecorder, err error) {
+	status := http.StatusInternalServerError
+	if fault, ok := errors.AsType[caddyhttp.HandlerError](err); ok && fault.StatusCode != 0 {
+		status = fault.StatusCode
+	}
+	a.log.Error("request failed", zap.Int("status", status), zap.Error(err))
+	if record.Status() == 0 {
+		record.WriteHeader(status)
+	}
 }
 
 // redacted is the request as a log may show it.

@@ -23,26 +23,11 @@ const maxAdminBody = 64 << 10
 
 // AdminAPI is the admin API under /qqauth/, on Caddy's admin endpoint. It is
 // closed unless the app says `admin_api`. It never shows a secret.
-type AdminAPI struct {
-	app *App // nil if the app is not configured
-}
+type AdminAPI struct{}
 
 // CaddyModule returns the Caddy module information.
 func (AdminAPI) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "admin.api.qqauth", New: func() caddy.Module { return new(AdminAPI) }}
-}
-
-// Provision finds the app; there may be none.
-func (a *AdminAPI) Provision(ctx caddy.Context) error {
-	app, err := ctx.AppIfConfigured("qqauth")
-	if errors.Is(err, caddy.ErrNotConfigured) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	a.app = app.(*App)
-	return nil
 }
 
 // Routes returns the one route, below which we find our way ourselves.
@@ -60,7 +45,7 @@ func (a *AdminAPI) Routes() []caddy.AdminRoute {
 		mux.HandleFunc(pattern, a.call(serve))
 	}
 	return []caddy.AdminRoute{{Pattern: "/qqauth/", Handler: caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-		if a.app == nil || !a.app.AdminAPI {
+		if app := activeApp(); app == nil || !app.AdminAPI {
 			return adminError(http.StatusNotFound, errors.New("write admin_api in the qqauth block to open this API"))
 		}
 		w.Header().Set("Cache-Control", "no-store")
@@ -73,12 +58,28 @@ func adminError(status int, err error) error {
 	return caddy.APIError{HTTPStatus: status, Err: err}
 }
 
+// activeApp is the app of the configuration in force, or nil. It is asked for with
+// every call: Caddy makes its admin routes before a new configuration is known to
+// be good, and keeps them when it is not.
+func activeApp() *App {
+	app, err := caddy.ActiveContext().AppIfConfigured("qqauth")
+	if err != nil {
+		return nil
+	}
+	return app.(*App)
+}
+
 // adminCall answers with a value to show, or nil for 204.
 type adminCall func(*http.Request, *authcore.Service) (any, error)
 
 func (a *AdminAPI) call(serve adminCall) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		now, err := a.app.current()
+		app := activeApp()
+		if app == nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		now, err := app.current()
 		var answer any
 		if err == nil {
 			defer now.node.Begin()()
@@ -245,5 +246,4 @@ func adminRequest(why string) error { return fmt.Errorf("%w: %s", errAdminReques
 
 var (
 	_ caddy.AdminRouter = (*AdminAPI)(nil)
-	_ caddy.Provisioner = (*AdminAPI)(nil)
 )

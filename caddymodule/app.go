@@ -40,8 +40,8 @@ type App struct {
 	simulator http.Handler // nil if there is none
 
 	mu         sync.Mutex
-	held       *pooled // nil until the store was asked for
-	holdFailed error   // a fault of configuration, which stops the start
+	held       *hold // nil until the store was asked for
+	holdFailed error // a fault of configuration, which stops the start
 	audiences  []string
 	running    atomic.Pointer[running]
 }
@@ -77,7 +77,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	a.store = store.(Store)
-	if a.metrics, err = newMetrics(ctx.GetMetricsRegistry(), a); err != nil {
+	if a.metrics, err = newMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
 	return a.provisionQQ()
@@ -144,8 +144,7 @@ func (a *App) Cleanup() error {
 	if held == nil {
 		return nil
 	}
-	_, err := stores.Delete(held.key)
-	return err
+	return held.release()
 }
 
 // hold opens the store or joins those who have; the first Start or request

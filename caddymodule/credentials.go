@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net"
 	"net/http"
+	"net/textproto"
 	"strings"
 
 	"github.com/qqauth/qqauth/authcore/opaque"
@@ -41,7 +42,7 @@ func findCredentials(r *http.Request) credentials {
 // sessionBearer returns the session token of an Authorization value.
 func sessionBearer(line string) (token string, ok bool) {
 	const scheme = "Bearer"
-	line = strings.TrimSpace(line)
+	line = textproto.TrimString(line)
 	if len(line) <= len(scheme) || !strings.EqualFold(line[:len(scheme)], scheme) {
 		return "", false
 	}
@@ -65,13 +66,15 @@ func findCookie(r *http.Request) (found credentials) {
 			if name == "" {
 				name = cookieName(r)
 			}
-			if strings.TrimSpace(key) != name {
+			// Spaces and tabs alone: a browser that sees another kind of space
+			// before "__Host-" sees no prefix, and lets other hosts set it.
+			if textproto.TrimString(key) != name {
 				continue
 			}
 			if found.byCookie {
 				return credentials{twofold: true}
 			}
-			found = credentials{token: strings.TrimSpace(value), byCookie: true}
+			found = credentials{token: textproto.TrimString(value), byCookie: true}
 		}
 	}
 	if !opaque.Shaped(found.token) {

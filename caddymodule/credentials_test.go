@@ -29,6 +29,9 @@ func TestFindCredentials(t *testing.T) {
 		{name: "no space after the scheme", header: http.Header{"Authorization": {"Bearer" + tokenA}}},
 		{name: "two cookies in one line", header: http.Header{"Cookie": {"__Host-qqauth=" + tokenA + "; __Host-qqauth=" + tokenA}}, want: credentials{twofold: true}},
 		{name: "two cookies in two lines", header: http.Header{"Cookie": {"__Host-qqauth=" + tokenA, "b=2; __Host-qqauth="}}, want: credentials{twofold: true}},
+		// A sibling site can set a cookie whose name begins with a Unicode space:
+		// browsers see no __Host- prefix on it.
+		{name: "a cookie behind a unicode space", header: http.Header{"Cookie": {"\u2000__Host-qqauth=" + tokenA}}},
 		{name: "misshapen cookie", header: http.Header{"Cookie": {"__Host-qqauth=short"}}},
 		{name: "the plain cookie of a secure site", header: http.Header{"Cookie": {"qqauth-443=" + tokenA}}},
 		{name: "the plain cookie on loopback", url: "http://localhost:8081/", header: http.Header{"Cookie": {"qqauth-8081=" + tokenA}}, want: credentials{token: tokenA, byCookie: true}},

@@ -82,14 +82,9 @@ func (g *Guard) refusePlainServer(ctx caddy.Context) error {
 
 // ServeHTTP guards one request.
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if len(r.Header["Session-Token"])+len(r.Header["X-State-Token"]) > 0 {
-		// Whoever sends these here sends them to the wrong place; a log must
-		// not show them all the same.
-		return g.app.serveLogged(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-			return g.serve(w, r, next)
-		}))
-	}
-	return g.serve(w, r, next)
+	return g.app.serveLogged(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		return g.serve(w, r, next)
+	}))
 }
 
 func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
@@ -108,7 +103,7 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	}
 	defer pass.Release()
 	guardAdmitted.Inc()
-	r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer).Map(placeholders(pass))
+	setPlaceholders(r, pass.Who())
 	g.identify(r.Header, pass)
 	return next.ServeHTTP(w, withoutTrailers(r, pass.Context()))
 }
@@ -169,10 +164,11 @@ func (g *Guard) open(r *http.Request, found credentials) (*authcore.Guard, error
 
 // fingerprint is the device's, where the guard asks for it.
 func (g *Guard) fingerprint(r *http.Request) string {
-	if !g.RequireDevice {
+	lines := r.Header["X-Device-Fingerprint"]
+	if !g.RequireDevice || len(lines) != 1 {
 		return ""
 	}
-	return r.Header.Get("X-Device-Fingerprint")
+	return lines[0]
 }
 
 // begin makes the guard over an open store.
@@ -219,6 +215,9 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status, counter, level = http.StatusForbidden, guardForbidden, slog.LevelInfo
 	case errors.Is(err, authcore.ErrUnavailable):
 		status = http.StatusServiceUnavailable
+	case r.Context().Err() != nil:
+		// Whoever hung up gets no answer, and must not fill the log.
+		status, level = http.StatusServiceUnavailable, slog.LevelDebug
 	}
 	counter.Inc()
 	g.log.Log(r.Context(), level, "request refused", slog.Int("status", status), slog.String("why", err.Error()))
@@ -262,26 +261,15 @@ func userField(pass *authcore.Pass, field string) (string, bool) {
 	return "", false
 }
 
-// placeholders gives Caddy the user of an admitted request. A value is looked up
-// and never expanded again.
-func placeholders(pass *authcore.Pass) caddy.ReplacerFunc {
-	return func(key string) (any, bool) {
-		field, ok := strings.CutPrefix(key, "http.auth.user.")
-		if !ok {
-			return nil, false
-		}
-		switch field {
-		case "id":
-			return string(pass.Who().User), true
-		case "name":
-			return pass.Who().Name, true
-		case "client_id":
-			return string(pass.Who().Client), true
-		case "session_id":
-			return string(pass.Who().Session), true
-		}
-		return nil, false
-	}
+// setPlaceholders gives Caddy the user of an admitted request, in place of any
+// other that a handler before us has found. A value is looked up and never
+// expanded again.
+func setPlaceholders(r *http.Request, who authcore.Who) {
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	repl.Set("http.auth.user.id", string(who.User))
+	repl.Set("http.auth.user.name", who.Name)
+	repl.Set("http.auth.user.client_id", string(who.Client))
+	repl.Set("http.auth.user.session_id", string(who.Session))
 }
 
 var (

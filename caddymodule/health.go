@@ -19,7 +19,7 @@ const storeUp = "up"
 // health is what the health page says. It tells no more than anybody may know.
 type health struct {
 	Status string `json:"status"` // ok | unavailable
-	Store  string `json:"store"`  // up | full | down | damaged
+	Store  string `json:"store"`  // up | unavailable | damaged
 	// FeedAge is how long ago the store answered, in seconds; null if it never
 	// has.
 	FeedAge *float64 `json:"feed_age_seconds"`
@@ -65,17 +65,12 @@ func (a *App) health() health {
 		if err = now.node.Store().Writable(); err == nil && age > silentAfter {
 			err = authcore.ErrUnavailable
 		}
-		if err != nil {
-			h.Store = "full"
-		}
-	} else {
-		h.Store = "down"
+	}
+	if err != nil {
+		h.Status, h.Store = "unavailable", "unavailable"
 	}
 	if errors.Is(err, authcore.ErrDamaged) {
 		h.Store = "damaged"
-	}
-	if err != nil {
-		h.Status = "unavailable"
 	}
 	return h
 }

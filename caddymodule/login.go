@@ -54,7 +54,7 @@ func (l *Login) Provision(ctx caddy.Context) error {
 	l.waits = l.newIDaaS(storeless{l.app})
 	l.keys = oidc.New(oidc.Config{
 		Issuer: l.app.PublicURL, IDTokenAlg: l.app.IDTokenAlg,
-		IDTokenKeys: l.document(authcore.IDTokenKeys), AllKeys: l.document(authcore.AllKeys),
+		IDTokenKeys: l.document((*authcore.Service).IDTokenKeys), AllKeys: l.document((*authcore.Service).AllKeys),
 	})
 	return nil
 }
@@ -152,13 +152,13 @@ func (l *Login) serveSimulator(w http.ResponseWriter, r *http.Request) {
 }
 
 // document returns a key document's source.
-func (l *Login) document(of func(*authcore.Node) []byte) func() ([]byte, error) {
+func (l *Login) document(of func(*authcore.Service) []byte) func() ([]byte, error) {
 	return func() ([]byte, error) {
 		now, err := l.app.current()
 		if err != nil {
 			return nil, err
 		}
-		return of(now.node), nil
+		return of(now.service), nil
 	}
 }
 

@@ -40,14 +40,14 @@ var (
 	guardUnavailable     = guardTotal.WithLabelValues("unavailable")
 )
 
-// metrics is one configuration's view of them. The registry is Caddy's, made
-// anew for each configuration, and goes with it.
+// metrics is one configuration's part in them. The registry is Caddy's, made
+// anew for each configuration; what it shows is that of the one in force.
 type metrics struct {
 	mu sync.Mutex
 	qq map[authcore.AppID]string // how the last call to each application ended
 }
 
-func newMetrics(registry *prometheus.Registry, app *App) (*metrics, error) {
+func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 	m := &metrics{qq: make(map[authcore.AppID]string)}
 	if registry == nil {
 		return m, nil // as in tests without a configuration
@@ -55,16 +55,16 @@ func newMetrics(registry *prometheus.Registry, app *App) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		loginsTotal, eventsTotal, guardTotal, qqSeconds,
 		gauge("qqauth_store_up", "Whether the store is open and takes logins.", func() float64 {
-			if app.health().Store == storeUp {
+			if app := activeApp(); app != nil && app.health().Store == storeUp {
 				return 1
 			}
 			return 0
 		}),
-		app.nodeGauge("qqauth_feed_age_seconds", "How long ago the store is known to have answered.",
+		nodeGauge("qqauth_feed_age_seconds", "How long ago the store is known to have answered.",
 			func(n *authcore.Node) float64 { return n.FeedAge().Seconds() }),
-		app.nodeGauge("qqauth_live_requests", "Guarded requests in flight.",
+		nodeGauge("qqauth_live_requests", "Guarded requests in flight.",
 			func(n *authcore.Node) float64 { return float64(n.LiveRequests()) }),
-		app.nodeGauge("qqauth_cached_sessions", "Sessions in the cache.",
+		nodeGauge("qqauth_cached_sessions", "Sessions in the cache.",
 			func(n *authcore.Node) float64 { return float64(n.CachedSessions()) }),
 	} {
 		if err := registry.Register(c); err != nil {
@@ -78,12 +78,14 @@ func gauge(name, help string, value func() float64) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 }
 
-// nodeGauge is a gauge of the open store's node; not a number while there is
-// none.
-func (a *App) nodeGauge(name, help string, value func(*authcore.Node) float64) prometheus.Collector {
+// nodeGauge is a gauge of the node of the configuration in force; not a number
+// while its store is not open.
+func nodeGauge(name, help string, value func(*authcore.Node) float64) prometheus.Collector {
 	return gauge(name, help, func() float64 {
-		if r := a.running.Load(); r != nil {
-			return value(r.node)
+		if app := activeApp(); app != nil {
+			if r := app.running.Load(); r != nil {
+				return value(r.node)
+			}
 		}
 		return math.NaN()
 	})

@@ -192,13 +192,19 @@ func (c *Client) observed(call callName, start time.Time, err *error) {
 	}
 }
 
-// presentable reports whether s is one to limit bytes of printable ASCII.
+// presentable reports whether s is one to limit of the characters that a URL
+// leaves as they are (RFC 3986 section 2.3). What QQ might trim or unescape would
+// be a second spelling of one token, and no spelling that was refused here may
+// come back as another.
 func presentable(s string, limit int) bool {
 	if s == "" || len(s) > limit {
 		return false
 	}
 	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
+		switch b := s[i]; {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
+		case b == '-', b == '.', b == '_', b == '~':
+		default:
 			return false
 		}
 	}

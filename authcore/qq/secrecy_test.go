@@ -169,7 +169,8 @@ func TestCallerGone(t *testing.T) {
 	}
 }
 
-// What is sent is escaped, so no token can bring parameters of its own.
+// A token that could bring parameters of its own is not sent, and what is sent is
+// escaped.
 func TestRequest(t *testing.T) {
 	const odd = "a&unionid=1#/?%+ b"
 	var got []string
@@ -178,10 +179,11 @@ func TestRequest(t *testing.T) {
 		return answering(`{"error":100013,"ret":0}`)(r)
 	})})
 	_, _ = client.Prove(t.Context(), odd, "")
-	_, _ = client.Profile(t.Context(), odd, authcore.Identity{App: ours, OpenID: odd})
+	_, _ = client.Prove(t.Context(), "GOOD", "")
+	_, _ = client.Profile(t.Context(), "GOOD", authcore.Identity{App: ours, OpenID: odd})
 	want := []string{
-		"GET graph.qq.com access_token=a%26unionid%3D1%23%2F%3F%25%2B+b&fmt=json&unionid=1",
-		"GET graph.qq.com access_token=a%26unionid%3D1%23%2F%3F%25%2B+b&oauth_consumer_key=101000001&openid=a%26unionid%3D1%23%2F%3F%25%2B+b",
+		"GET graph.qq.com access_token=GOOD&fmt=json&unionid=1",
+		"GET graph.qq.com access_token=GOOD&oauth_consumer_key=101000001&openid=a%26unionid%3D1%23%2F%3F%25%2B+b",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)

@@ -17,7 +17,7 @@ import (
 func TestForgedHeaders(t *testing.T) {
 	r := ringOf(t, token.ES256)
 	var set jose.JSONWebKeySet
-	if err := json.Unmarshal(r.IDTokenKeys(start), &set); err != nil {
+	if err := json.Unmarshal(r.IDTokenKeys(token.ES256, start), &set); err != nil {
 		t.Fatal(err)
 	}
 	pub := set.Keys[0]

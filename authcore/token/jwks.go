@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// IDTokenKeys is the JWK set (RFC 7517) of the keys that id_tokens are signed
-// with, the current one first. It holds the configured algorithm alone, since
-// the vendor's apps parse every key of it as one of that kind.
-func (r *Ring) IDTokenKeys(now time.Time) []byte {
-	return r.jwks(now, role{forIDToken, r.alg})
+// IDTokenKeys is the JWK set (RFC 7517) of the keys that id_tokens of one
+// algorithm are signed with, the current one first. It holds no other, since the
+// vendor's apps parse every key of it as one of that kind.
+func (r *Ring) IDTokenKeys(alg Alg, now time.Time) []byte {
+	return r.jwks(now, role{forIDToken, alg})
 }
 
 // AllKeys is the JWK set of every key that id_tokens or assertions verify with.

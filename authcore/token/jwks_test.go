@@ -17,7 +17,7 @@ func TestJWKSIsPublic(t *testing.T) {
 	public := []string{"kty", "kid", "use", "alg", "n", "e", "crv", "x", "y"}
 	for _, alg := range []token.Alg{token.RS256, token.ES256, token.EdDSA} {
 		r := ringOf(t, alg)
-		for name, doc := range map[string][]byte{"id_token": r.IDTokenKeys(start), "all": r.AllKeys(start)} {
+		for name, doc := range map[string][]byte{"id_token": r.IDTokenKeys(alg, start), "all": r.AllKeys(start)} {
 			var set struct {
 				Keys []map[string]string `json:"keys"`
 			}
@@ -79,7 +79,7 @@ func TestIDTokenKeysHoldOneAlgorithm(t *testing.T) {
 		}
 		return algs
 	}
-	if got := algs(keys.Ring().IDTokenKeys(start)); !slices.Equal(got, []string{"RS256"}) {
+	if got := algs(keys.Ring().IDTokenKeys(token.RS256, start)); !slices.Equal(got, []string{"RS256"}) {
 		t.Errorf("id_token keys: %v", got)
 	}
 	if got := algs(keys.Ring().AllKeys(start)); !slices.Equal(got, []string{"RS256", "ES256", "ES256"}) {

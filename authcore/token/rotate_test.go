@@ -107,7 +107,7 @@ func TestRotation(t *testing.T) {
 			}
 		}
 		alive = issue(t, r, now)
-		if first := kids(t, r.IDTokenKeys(now))[0]; first != kidOf(t, alive[0].raw) {
+		if first := kids(t, r.IDTokenKeys(token.EdDSA, now))[0]; first != kidOf(t, alive[0].raw) {
 			t.Errorf("%v: %s is published first and does not sign", now, first)
 		}
 		for _, o := range alive[:2] {

@@ -136,7 +136,7 @@ func TestUnreachableStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorldAt(t, h, "$CORE", "store badger "+h.path("store"))
-	w.unavailable(strings.Repeat("A", 32), "down")
+	w.unavailable(strings.Repeat("A", 32), "unavailable")
 	if testing.Short() {
 		return
 	}

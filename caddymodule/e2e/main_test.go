@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	// The binary is built by the test, so Go does not know that it depends on
+	// these packages, and would take a cached result for theirs.
+	_ "github.com/qqauth/qqauth/caddymodule"
 )
 
 // binary is the Caddy that every test runs, built once.

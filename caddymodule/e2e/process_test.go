@@ -211,6 +211,9 @@ func (s *server) signal(sig os.Signal) {
 		<-s.done
 		s.t.Errorf("caddy did not end within %v of %v", patience, sig)
 	}
+	// Another Caddy may take the ports: what is sent on a connection to this one
+	// would be lost, and a POST is not sent again.
+	client.CloseIdleConnections()
 }
 
 func (s *server) logged() string {
@@ -246,5 +249,6 @@ func (s *server) tryReload(caddyfile string, pairs ...string) (status int, body 
 	s.t.Helper()
 	a := s.ask("POST", s.url("ADMIN", "/load"), []byte(s.fill(caddyfile, pairs...)),
 		"Content-Type", "text/caddyfile", "Cache-Control", "must-revalidate")
+	client.CloseIdleConnections() // Caddy is closing those of the old configuration
 	return a.status, a.text()
 }

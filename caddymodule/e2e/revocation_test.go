@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,31 @@ func TestRevocation(t *testing.T) {
 			t.Logf("ended after %v", time.Since(began))
 			stays.echoes(t)
 		})
+	}
+}
+
+// TestRuleThatNoLongerHolds takes from a user what a guard requires, while a
+// stream is open.
+func TestRuleThatNoLongerHolds(t *testing.T) {
+	w := prepareWorld(t)
+	w.server = newHome(t).start(strings.Replace(worldFile, "public /assets/*", "require segment role admin\n\t\tpublic /assets/*", 1), w.pairs...)
+	who := w.account(0)
+	g := w.login(demoApp, who)
+	w.guarded("/", g.Session).want(http.StatusForbidden, "IDAAS.SDK.AUTH.0001")
+	segments := "/users/" + w.userOf(who).ID + "/segments"
+	w.admin("PUT", segments, map[string]string{"role": "admin", "tier": "a"}).want(http.StatusNoContent, "")
+	stays, stream := w.dialWS(g.Session), w.openSSE(g.Session)
+
+	w.admin("PUT", segments, map[string]string{"role": "admin", "tier": "b"}).want(http.StatusNoContent, "")
+	w.guarded("/", g.Session).want(http.StatusOK, "")
+	stays.echoes(t)
+
+	w.admin("PUT", segments, map[string]string{"tier": "b"}).want(http.StatusNoContent, "")
+	w.guarded("/", g.Session).want(http.StatusForbidden, "IDAAS.SDK.AUTH.0001")
+	select {
+	case <-stream:
+	case <-time.After(endsWithin):
+		t.Error("the stream goes on")
 	}
 }
 

@@ -27,13 +27,13 @@ var secretParams = map[string]bool{
 var openParams = map[string]bool{"grant_type": true, "client_id": true}
 
 // Secrets reports whether an access log that hides only cookies and
-// Authorization would show a secret of this request: a token in a header, on any
-// path, or a query on one of ours, where client secrets and nothing else belong.
-// Such a request is logged by what [Redact] leaves.
+// Authorization would show a secret of this request: a token in a header, or a
+// client's secret in the query, on any path, as ours may have been missed by a
+// letter; or any query on a path of ours, where nothing else belongs. Such a
+// request is logged by what [Redact] leaves.
 func Secrets(r *http.Request) bool {
-	return len(r.Header.Values("session-token")) > 0 ||
-		len(r.Header.Values("X-state-token")) > 0 ||
-		serves(r.URL.Path) && r.URL.RawQuery != ""
+	return len(r.Header["Session-Token"]) > 0 || len(r.Header["X-State-Token"]) > 0 ||
+		r.URL.RawQuery != "" && (serves(r.URL.Path) || strings.Contains(r.URL.RawQuery, "client_secret"))
 }
 
 // Redact returns the request's URI as it arrived, and its headers, with REDACTED

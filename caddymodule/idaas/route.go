@@ -25,7 +25,7 @@ type step func(*call) error
 
 var (
 	post      = []string{http.MethodPost}
-	getOrPost = []string{http.MethodGet, http.MethodHead, http.MethodPost}
+	getOrPost = []string{http.MethodGet, http.MethodPost}
 )
 
 // routes is the whole API.

@@ -1,0 +1,16 @@
+// Command bench measures what the module costs and prints it as the table of the
+// README:
+//
+//	go run ./caddymodule/cmd/bench
+//
+// It builds the Caddy of this checkout and runs it as operators do, as a process
+// of its own. The upstream and a QQ simulator are processes of their own too, and
+// the load comes from this one, so that the CPU time of the Caddy process is the
+// cost of Caddy and of nothing else. What is compared runs side by side: a round
+// of one, a round of the other, in changing order, many times over. A ratio is
+// the median of the pairs' ratios, given with its 95 % confidence interval, so
+// that a busy machine widens the interval instead of moving the result.
+//
+// It knows the product from outside, but for one thing: a million sessions are
+// made by the core itself, on the store's files, before Caddy opens them.
+package main

@@ -14,7 +14,7 @@ import (
 const (
 	// cachedSessions bounds the cache; an entry with one assertion is about
 	// 1.5 KiB. An attacker cannot fill it: only sessions that exist enter.
-	cachedSessions = 128 << 10
+	cachedSessions = 112 << 10
 	// staleAfter is the age at which the next use of an entry reads it again in
 	// the background, and maxAge the age at which a use waits for that.
 	staleAfter = 25 * time.Second

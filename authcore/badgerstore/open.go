@@ -54,7 +54,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		cfg: cfg, log: cfg.Logger, lock: lock,
-		queue: make(chan *op, maxBatch), stop: make(chan struct{}),
+		queue: make(chan *op, maxBatch), disk: make(chan struct{}, 1), stop: make(chan struct{}),
 		full: make(chan struct{}), down: make(chan struct{}),
 	}
 	if err := s.start(); err != nil {
@@ -84,7 +84,7 @@ func (s *Store) start() error {
 		return errors.Join(err, s.db.Close())
 	}
 	s.loops.Add(2)
-	go s.write()
+	go s.write(nil)
 	go s.maintain()
 	return nil
 }

@@ -15,10 +15,12 @@ func (t *tx) Session(h authcore.TokenHash) (authcore.Session, authcore.User, err
 	if err := t.load(key, &session); err != nil {
 		return authcore.Session{}, authcore.User{}, err
 	}
+	version := t.version
 	user, err := t.owner(key, session.User)
 	if err != nil {
 		return authcore.Session{}, authcore.User{}, err
 	}
+	t.last.token, t.last.user, t.last.stamp = h, user.ID, authcore.Stamp{version, t.version}
 	return session, user, nil
 }
 

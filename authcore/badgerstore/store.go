@@ -74,6 +74,7 @@ type Store struct {
 	id   storeID
 
 	queue chan *op
+	disk  chan struct{} // full while a batch is committed and synced
 	stop  chan struct{} // ends the writer and the maintenance
 	loops sync.WaitGroup
 

@@ -36,6 +36,13 @@ type tx struct {
 	// fault is the first damage met or the first write that cannot be done. It
 	// refuses the transaction even if the function goes on in spite of it.
 	fault error
+	// version is Badger's of the last record read, and last what Session found.
+	version uint64
+	last    struct {
+		token authcore.TokenHash
+		user  authcore.UserID
+		stamp authcore.Stamp
+	}
 }
 
 // call runs fn on t. A panic of fn is an error: it may not take down a process
@@ -84,9 +91,24 @@ func (t *tx) keep(err error) error {
 	return err
 }
 
-// read reads the record at key from Badger and opens it. Badger panics on some
-// damaged blocks, and a disk that cannot be read is a fault in its memory maps.
+// read reads the record at key from Badger and opens it.
 func (t *tx) read(key []byte) (plain []byte, expires uint64, err error) {
+	err = t.visit(key, func(item *badger.Item) error {
+		expires, t.version = item.ExpiresAt(), item.Version()
+		return item.Value(func(value []byte) (err error) {
+			plain, err = t.store.open(key, value)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return plain, expires, nil
+}
+
+// visit hands fn what Badger has at key. Badger panics on some damaged blocks,
+// and a disk that cannot be read is a fault in its memory maps.
+func (t *tx) visit(key []byte, fn func(*badger.Item) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if recover() != nil {
@@ -95,22 +117,16 @@ func (t *tx) read(key []byte) (plain []byte, expires uint64, err error) {
 	}()
 	item, err := t.txn.Get(key)
 	if errors.Is(err, badger.ErrKeyNotFound) {
-		return nil, 0, authcore.ErrNotFound
+		return authcore.ErrNotFound
 	}
 	if err == nil {
-		err = item.Value(func(value []byte) (err error) {
-			plain, err = t.store.open(key, value)
-			return err
-		})
+		err = fn(item)
 	}
 	if err != nil && !errors.Is(err, authcore.ErrDamaged) {
 		// Not wrapped: Badger's text holds the key.
 		err = fmt.Errorf("%w: a record of kind %#x cannot be read", authcore.ErrUnavailable, key[0])
 	}
-	if err != nil {
-		return nil, 0, err
-	}
-	return plain, item.ExpiresAt(), nil
+	return err
 }
 
 // pair is get for a record that is written twice, of which neither is believed

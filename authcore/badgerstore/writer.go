@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/dgraph-io/badger/v4"
@@ -30,7 +31,8 @@ type op struct {
 	done    chan error // takes one answer, never blocks
 
 	running sync.Mutex // held while fn runs
-	gone    bool       // the caller has left; guarded by running
+	begun   bool       // fn has run once; guarded by running, like gone
+	gone    bool       // the caller has left before
 
 	wrote bool  // fn has writes in the batch
 	err   error // what fn answered
@@ -63,21 +65,24 @@ func (s *Store) submit(ctx context.Context, o *op) error {
 	case err := <-o.done:
 		return err
 	case <-ctx.Done():
-		// fn works on the caller's variables: it must not be running, nor run
-		// again, once the caller has gone.
-		o.running.Lock()
-		o.gone = true
-		o.running.Unlock()
+	}
+	o.running.Lock()
+	o.gone = !o.begun
+	gone := o.gone
+	o.running.Unlock()
+	if gone {
 		return ctx.Err()
 	}
+	return <-o.done // what has begun has an outcome, and the caller must know it
 }
 
-// write is the one goroutine that writes. Commit and sync stay together in it:
-// a sync shared by several committers misses what was committed before the log
-// was rotated.
-func (s *Store) write() {
+// write is the one goroutine that decides and commits, left first if it is not
+// nil. It decides a batch while the disk syncs the one before, and commits it
+// only then: a sync that ran beside a commit would miss what was committed before
+// the log was rotated.
+func (s *Store) write(left *op) {
 	b := newBatch(s)
-	ops := make([]*op, 0, maxBatch)
+	b.left = left
 	ended := false
 	defer func() {
 		if ended {
@@ -90,83 +95,103 @@ func (s *Store) write() {
 		if p := recover(); p != nil {
 			fault = s.failWrites("write", fmt.Errorf("panic: %T", p))
 		}
-		s.answer(ops, fault)
-		go s.write()
+		b.txn.Discard()
+		if b.disk {
+			<-s.disk
+		}
+		s.answer(b.ops, fault)
+		go s.write(b.left)
 	}()
 	for {
-		select {
-		case o := <-s.queue:
-			ops = append(ops[:0], o)
-		case <-s.stop:
-			ended = true
-			return
-		}
-		// The callers just answered come back now; without a turn they would miss
-		// this batch, and two half crowds would take turns at the disk.
-		runtime.Gosched()
-		for waiting := true; waiting && len(ops) < maxBatch; {
+		o := b.left
+		if o == nil {
 			select {
-			case o := <-s.queue:
-				ops = append(ops, o)
-			default:
-				waiting = false
+			case o = <-s.queue:
+			case <-s.stop:
+				ended = true
+				return
 			}
 		}
-		for len(ops) > 0 {
-			n := s.commit(b, ops)
-			ops = ops[:copy(ops, ops[n:])]
+		b.begin()
+		s.gather(b, o)
+		s.commit(b)
+	}
+}
+
+// gather runs first and what comes behind it until the disk is free and nobody
+// waits, and leaves with the disk.
+func (s *Store) gather(b *batch, first *op) {
+	b.take(first)
+	for busy := true; busy; {
+		select {
+		case o := <-b.more():
+			b.take(o)
+		case s.disk <- struct{}{}:
+			busy, b.disk = false, true
+		}
+	}
+	// The callers just answered come back now; without a turn they would miss
+	// this batch, and two half crowds would take turns at the disk.
+	runtime.Gosched()
+	for {
+		select {
+		case o := <-b.more():
+			b.take(o)
+		default:
+			return
 		}
 	}
 }
 
-// commit runs as many of the ops as fit into one transaction, at least one, makes
-// it durable if one of them asks for it, and answers them. It returns how many.
-func (s *Store) commit(b *batch, ops []*op) int {
-	if err := s.room(s.cfg.HardWater); err != nil {
-		s.answer(ops, err)
-		return len(ops)
-	}
-	b.begin()
+// commit commits a batch. If one of its ops asks for it, the disk is left to the
+// sync; those that do not wait for that are answered.
+func (s *Store) commit(b *batch) {
 	defer b.txn.Discard()
-	n, durable := 0, false
-	for _, o := range ops {
-		if !b.run(o) {
-			break
+	syncing := false
+	defer func() {
+		if b.disk = false; !syncing {
+			<-s.disk
 		}
-		n++
-		durable = durable || o.wrote && o.durable
+	}()
+	// Not before: the sync of the last batch may have failed while this one was
+	// decided, on writes that never were.
+	if err := s.room(s.cfg.HardWater); err != nil {
+		s.answer(b.ops, err)
+		return
 	}
-	ops = ops[:n]
 	if len(b.all) == 0 {
-		s.answer(ops, nil)
-		return n
+		s.answer(b.ops, nil)
+		return
 	}
 	seq := s.sequence.Load() + 1
 	if err := b.flush(seq); err != nil {
-		s.answer(ops, s.failWrites("commit", err))
-		return n
+		s.answer(b.ops, s.failWrites("commit", err))
+		return
 	}
 	s.sequence.Store(seq)
 	s.batches.Add(1)
-	if durable {
-		s.settle(ops, seq)
-	} else {
-		s.answer(ops, nil)
-	}
-	return n
-}
-
-// settle answers the ops of a committed batch: at once those that wait for no
-// disk, the others after the sync.
-func (s *Store) settle(ops []*op, seq uint64) {
-	waiting := ops[:0:0]
-	for _, o := range ops {
-		if o.wrote && o.durable {
+	syncing = slices.ContainsFunc(b.ops, func(o *op) bool { return o.wrote && o.durable })
+	var waiting []*op
+	for _, o := range b.ops {
+		if syncing && o.durable { // even if it only read: what it saw must not be taken back
 			waiting = append(waiting, o)
 		} else {
 			s.reply(o, nil)
 		}
 	}
+	if syncing {
+		s.loops.Go(func() { s.settle(waiting, seq) })
+	}
+}
+
+// settle syncs batch seq, answers the ops that wait for it and frees the disk.
+func (s *Store) settle(waiting []*op, seq uint64) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.answer(waiting, s.failWrites("sync", fmt.Errorf("panic: %T", p)))
+		}
+		<-s.disk
+	}()
 	if err := s.sync(); err != nil {
 		s.answer(waiting, s.failWrites("sync", err))
 		return
@@ -201,6 +226,9 @@ func (s *Store) reply(o *op, fault error) {
 type batch struct {
 	store *Store
 	txn   *badger.Txn
+	ops   []*op
+	left  *op              // did not fit, and comes first in the next one
+	disk  bool             // the disk is this batch's
 	own   map[string]entry // writes of the op that runs
 	all   map[string]entry // writes of the ops before it
 	seen  map[string]entry // what they have read
@@ -217,7 +245,24 @@ func (b *batch) begin() {
 	b.txn = b.store.db.NewTransaction(true)
 	clear(b.all)
 	clear(b.seen)
-	b.bytes = 0
+	b.ops, b.left, b.bytes = b.ops[:0], nil, 0
+}
+
+// more is where further ops come from, nil if there is no place for any.
+func (b *batch) more() <-chan *op {
+	if b.left != nil || len(b.ops) == maxBatch {
+		return nil
+	}
+	return b.store.queue
+}
+
+// take runs an op, to be answered with the batch if its writes fit.
+func (b *batch) take(o *op) {
+	b.ops = append(b.ops, o) // before it runs, which may be the end of this goroutine
+	if !b.run(o) {
+		b.ops = b.ops[:len(b.ops)-1]
+		b.left = o
+	}
 }
 
 // run runs an op and keeps its writes, if it succeeds. It reports false if they
@@ -230,6 +275,7 @@ func (b *batch) run(o *op) bool {
 	if o.gone {
 		return true
 	}
+	o.begun = true
 	clear(b.own)
 	o.err = b.store.call(&tx{store: b.store, txn: b.txn, own: b.own, batch: b.all, seen: b.seen}, o.fn)
 	if o.err != nil || len(b.own) == 0 {

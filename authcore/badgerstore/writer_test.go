@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,7 +19,7 @@ func hold(t *testing.T, s *Store) (release func()) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	done := make(chan error, 1)
 	go func() {
-		done <- s.Update(context.Background(), func(authcore.Tx) error { close(entered); <-leave; return nil })
+		done <- s.UpdateVolatile(context.Background(), func(authcore.Tx) error { close(entered); <-leave; return nil })
 	}()
 	<-entered
 	return sync.OnceFunc(func() {
@@ -192,77 +191,20 @@ func TestGoexit(t *testing.T) {
 	if err := logIn(s, 0); err != nil {
 		t.Errorf("after it: %v", err)
 	}
-}
-
-// A durable update waits for the sync of its batch, a volatile one does not, and
-// what is only volatile is not synced at all.
-func TestSync(t *testing.T) {
-	s := openIn(t, t.TempDir())
-	var syncs atomic.Int32
-	begun, proceed := make(chan struct{}), make(chan struct{})
-	s.sync = func() error { syncs.Add(1); begun <- struct{}{}; <-proceed; return s.db.Sync() }
-
-	if err := s.UpdateVolatile(t.Context(), putUser("alone")); err != nil {
-		t.Fatal(err)
+	// In a crowd it happens at every step of a batch, with the disk in hand too.
+	var crowd sync.WaitGroup
+	for i := range 64 {
+		crowd.Go(func() {
+			if i%4 == 0 {
+				_ = s.Update(t.Context(), func(authcore.Tx) error { runtime.Goexit(); return nil })
+			} else {
+				_ = logIn(s, i)
+			}
+		})
 	}
-	if n := syncs.Load(); n != 0 {
-		t.Errorf("%d syncs for a volatile update, want 0", n)
-	}
-
-	release := hold(t, s)
-	durable, volatile := make(chan error, 2), make(chan error, 1)
-	for _, id := range []string{"a", "b"} {
-		go func() { durable <- s.Update(t.Context(), putUser(id)) }()
-	}
-	go func() { volatile <- s.UpdateVolatile(t.Context(), putUser("c")) }()
-	await(t, "the updates to queue", func() bool { return len(s.queue) == 3 })
-	release()
-	<-begun
-	if err := <-volatile; err != nil {
-		t.Errorf("volatile: %v", err)
-	}
-	if n := missing(t, s, []string{"a", "b", "c"}); n != 0 {
-		t.Errorf("reading waits for the sync: %d records are missing", n)
-	}
-	select {
-	case err := <-durable:
-		t.Errorf("a durable update is answered before the sync: %v", err)
-	default:
-	}
-	close(proceed)
-	if err := errors.Join(<-durable, <-durable); err != nil {
-		t.Errorf("durable: %v", err)
-	}
-	if n := syncs.Load(); n != 1 {
-		t.Errorf("%d syncs for one batch, want 1", n)
-	}
-}
-
-// After a failed sync nothing more is written, the sync is not tried again, and
-// reading goes on.
-func TestFailedSync(t *testing.T) {
-	s := openIn(t, t.TempDir())
+	crowd.Wait()
 	if err := logIn(s, 0); err != nil {
-		t.Fatal(err)
-	}
-	var syncs atomic.Int32
-	s.sync = func() error { syncs.Add(1); return os.ErrInvalid }
-	for name, err := range map[string]error{
-		"first Update": logIn(s, 1), "Update": logIn(s, 1), "Writable": s.Writable(), "Ping": s.Ping(t.Context()),
-		"UpdateVolatile": s.UpdateVolatile(t.Context(), putUser("u")),
-	} {
-		if !errors.Is(err, authcore.ErrUnavailable) || errors.Is(err, authcore.ErrDamaged) {
-			t.Errorf("%s: got error %v, want ErrUnavailable", name, err)
-		}
-	}
-	if n := syncs.Load(); n != 1 {
-		t.Errorf("%d syncs, want 1", n)
-	}
-	if got := look(s, 0); got != "linked" {
-		t.Errorf("the user is %s", got)
-	}
-	if s.Stats().Healthy {
-		t.Error("Stats call it healthy")
+		t.Errorf("after a crowd: %v", err)
 	}
 }
 

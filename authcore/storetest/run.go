@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) *Fixture) {
 		{"session refresh", testRefresh},
 		{"session list", testSessionList},
 		{"sessions without a user", testOrphan},
+		{"stamps", testStamps},
 		{"tickets", testTickets},
 		{"pending logins", testPendings},
 		{"ring", testRing},

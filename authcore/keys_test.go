@@ -28,7 +28,7 @@ func published(t *testing.T, document []byte) map[string]bool {
 // signedBy is the id of the key that a token was signed with.
 func signedBy(t *testing.T, raw string) string {
 	t.Helper()
-	parsed, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.ES256})
+	parsed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatalf("parse the token: %v", err)
 	}

@@ -2,7 +2,6 @@ package authcore
 
 import (
 	"crypto/sha256"
-	"slices"
 	"time"
 
 	"github.com/qqauth/qqauth/authcore/opaque"
@@ -80,11 +79,6 @@ type Session struct {
 // alive reports whether the session may be used at now by its user.
 func (s *Session) alive(u *User, now time.Time) bool {
 	return s.User == u.ID && !u.Disabled && s.Epoch == u.Epoch && now.Before(s.Expires)
-}
-
-// proves reports whether one of the methods is in the session's proof.
-func (s *Session) proves(methods ...Method) bool {
-	return slices.ContainsFunc(s.Methods, func(m Method) bool { return slices.Contains(methods, m) })
 }
 
 // SessionRef is a session's line in its user's list.

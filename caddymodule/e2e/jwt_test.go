@@ -54,7 +54,7 @@ func (h *home) verifyAssertion(assertion, audience string) (c claims) {
 // payload decodes a JWT's claims without verifying it.
 func payload(t *testing.T, token string, v any) jose.Header {
 	t.Helper()
-	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA, jose.HS256})
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA, jose.HS256})
 	if err != nil {
 		t.Fatalf("parse %q: %v", token, err)
 	}

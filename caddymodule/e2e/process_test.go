@@ -106,12 +106,6 @@ func (s *server) in(t *testing.T) *server {
 	return &sub
 }
 
-// start runs a Caddyfile in a home of its own until the test ends.
-func start(t *testing.T, caddyfile string, pairs ...string) *server {
-	t.Helper()
-	return newHome(t).start(caddyfile, pairs...)
-}
-
 // start runs a Caddyfile and waits until Caddy serves it.
 func (h *home) start(caddyfile string, pairs ...string) *server {
 	h.t.Helper()

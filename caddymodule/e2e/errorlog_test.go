@@ -1,0 +1,30 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestErrorLog sends secrets to the wrong places while the upstream is down.
+// Caddy's error log shows the headers and the URI of a request that failed, and
+// knows nothing of log_skip.
+func TestErrorLog(t *testing.T) {
+	w := newWorld(t, "$SITE", "log")
+	g := w.login(demoApp, w.account(0))
+	w.upstream.Close()
+	secret := randomHex(24)
+	w.guarded("/", g.Session, "session-token", g.Session).want(http.StatusBadGateway, "")
+	w.guarded("/?client_secret="+secret, g.Session).want(http.StatusBadGateway, "")
+	w.ask("GET", w.url("LOGIN", "//api/v2/tenant/token?client_secret="+secret), nil).want(http.StatusTeapot, "")
+	w.stop()
+	log := w.logged()
+	for what, s := range map[string]string{"session token": g.Session, "client secret": secret} {
+		if strings.Contains(log, s) {
+			t.Errorf("a log holds the %s", what)
+		}
+	}
+	if n := strings.Count(log, `"logger":"http.log.access.qqauth"`); n != 3 {
+		t.Errorf("%d lines of ours; want 3", n)
+	}
+}

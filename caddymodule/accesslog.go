@@ -26,19 +26,13 @@ func (accessLogModule) CaddyModule() caddy.ModuleInfo {
 // both the login and a guard.
 const loggedVar = "qqauth_logged"
 
-// carriesSecret reports whether a request's URL or headers hold a secret that an
-// access log would show.
-func carriesSecret(r *http.Request) bool {
-	return idaas.Secrets(r) || under(r.URL.Path, simulatorPrefix) || under(r.URL.Path, "/rs") || under(r.URL.Path, "/ws")
-}
-
-// serveLogged serves a request. Caddy logs a request as it arrived, before any
-// handler runs, and hides nothing but Cookie and Authorization: where the request
-// carries another secret, Caddy's lines are kept back and ours is written. So a
-// fault of the next handler is answered here, and does not reach handle_errors
-// or Caddy's error log.
+// serveLogged serves a request whose URL or headers hold a secret. Caddy logs a
+// request as it arrived, before any handler runs, and hides nothing but Cookie
+// and Authorization: Caddy's lines are kept back and ours is written. So a fault
+// of the next handler is answered here, and does not reach handle_errors or
+// Caddy's error log.
 func (a *App) serveLogged(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if !carriesSecret(r) || caddyhttp.GetVar(r.Context(), loggedVar) == true {
+	if caddyhttp.GetVar(r.Context(), loggedVar) == true {
 		return next.ServeHTTP(w, r)
 	}
 	caddyhttp.SetVar(r.Context(), loggedVar, true)

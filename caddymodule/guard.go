@@ -82,6 +82,9 @@ func (g *Guard) refusePlainServer(ctx caddy.Context) error {
 
 // ServeHTTP guards one request.
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if !idaas.Secrets(r) {
+		return g.serve(w, r, next)
+	}
 	return g.app.serveLogged(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		return g.serve(w, r, next)
 	}))

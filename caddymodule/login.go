@@ -61,21 +61,34 @@ func (l *Login) Provision(ctx caddy.Context) error {
 
 // ServeHTTP answers what is ours.
 func (l *Login) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if !carriesSecret(r) {
+		return l.serve(w, r, next)
+	}
 	return l.app.serveLogged(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-		handler := l.route(r)
-		if handler == nil {
-			return next.ServeHTTP(w, r)
-		}
-		// 0-RTT data can be replayed by whoever recorded it, and comes from an
-		// address that nobody has proved (RFC 8470).
-		if r.TLS != nil && !r.TLS.HandshakeComplete {
-			w.Header().Set("Cache-Control", "no-store")
-			w.WriteHeader(http.StatusTooEarly)
-			return nil
-		}
-		handler.ServeHTTP(w, r)
-		return nil
+		return l.serve(w, r, next)
 	}))
+}
+
+// carriesSecret reports whether a request to the login site holds a secret that
+// an access log would show: these paths do, and they are nobody else's here.
+func carriesSecret(r *http.Request) bool {
+	return idaas.Secrets(r) || under(r.URL.Path, simulatorPrefix) || under(r.URL.Path, "/rs") || under(r.URL.Path, "/ws")
+}
+
+func (l *Login) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	handler := l.route(r)
+	if handler == nil {
+		return next.ServeHTTP(w, r)
+	}
+	// 0-RTT data can be replayed by whoever recorded it, and comes from an
+	// address that nobody has proved (RFC 8470).
+	if r.TLS != nil && !r.TLS.HandshakeComplete {
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusTooEarly)
+		return nil
+	}
+	handler.ServeHTTP(w, r)
+	return nil
 }
 
 // route returns the handler of a path that is ours, or nil.

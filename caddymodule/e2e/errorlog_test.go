@@ -12,6 +12,8 @@ import (
 func TestErrorLog(t *testing.T) {
 	w := newWorld(t, "$SITE", "log")
 	g := w.login(demoApp, w.account(0))
+	// The upstream's own path, though GameSparks has one of that name.
+	w.guarded("/ws/of-the-upstream", g.Session)
 	w.upstream.Close()
 	secret := randomHex(24)
 	w.guarded("/", g.Session, "session-token", g.Session).want(http.StatusBadGateway, "")
@@ -19,6 +21,9 @@ func TestErrorLog(t *testing.T) {
 	w.ask("GET", w.url("LOGIN", "//api/v2/tenant/token?client_secret="+secret), nil).want(http.StatusTeapot, "")
 	w.stop()
 	log := w.logged()
+	if !strings.Contains(log, "/ws/of-the-upstream") {
+		t.Error("a path of the upstream's is redacted")
+	}
 	for what, s := range map[string]string{"session token": g.Session, "client secret": secret} {
 		if strings.Contains(log, s) {
 			t.Errorf("a log holds the %s", what)

@@ -91,21 +91,21 @@ func (s *Service) EndSessions(ctx context.Context, id UserID) error {
 func (s *Service) EndSession(ctx context.Context, id SessionID) error {
 	var events []Event
 	var session Session
-	err := s.node.update(ctx, func(tx Tx) error {
+	err := s.node.update(ctx, func(tx Tx) ([]Event, error) {
 		var u User
 		var err error
 		if session, u, err = tx.SessionByID(id); errors.Is(err, ErrNotFound) {
-			return ErrSession
+			return nil, ErrSession
 		} else if err != nil {
-			return err
+			return nil, err
 		}
 		events, err = endSession(tx, &u, &session)
-		return err
+		return events, err
 	})
 	if err != nil {
 		return err
 	}
-	s.ended(events, AuditEvent{Name: AuditSessionEnd, User: session.User, Client: session.Client})
+	s.auditEnd(events, AuditEvent{Name: AuditSessionEnd, User: session.User, Client: session.Client})
 	return nil
 }
 
@@ -139,18 +139,17 @@ func (s *Service) Sessions(ctx context.Context, id UserID) (out []Session, err e
 // changeUser applies an administrator's change to a user.
 func (s *Service) changeUser(ctx context.Context, id UserID, audit string, change func(Tx, User) ([]Event, error)) error {
 	var events []Event
-	err := s.node.update(ctx, func(tx Tx) error {
+	err := s.node.update(ctx, func(tx Tx) ([]Event, error) {
 		u, err := tx.User(id)
 		if err != nil {
-			return noUser(err)
+			return nil, noUser(err)
 		}
 		events, err = change(tx, u)
-		return err
+		return events, err
 	})
 	if err != nil {
 		return err
 	}
-	s.node.apply(events)
 	s.cfg.Audit(AuditEvent{Name: audit, User: id, Count: countSessions(events)})
 	return nil
 }

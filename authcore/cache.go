@@ -167,7 +167,7 @@ func (n *Node) confirm(ctx context.Context, e *entry, now time.Time) bool {
 	if err != nil || stamp != e.stamp {
 		return false
 	}
-	n.hear(now)
+	n.answered(now)
 	e.read.Store(int64(n.age(now)))
 	return true
 }

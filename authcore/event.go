@@ -5,20 +5,24 @@ import (
 	"sync/atomic"
 )
 
-// Event tells that what is known of a user's sessions is no longer true: a
-// session ended, or something that an assertion or a rule is made of changed.
+// Event tells that what is known of sessions is no longer true: a session ended,
+// or something that an assertion or a rule is made of changed.
 type Event struct {
+	// User is whose sessions it is about; empty means everybody's.
 	User UserID
 	// Session narrows the event to one session; empty means all of the user's.
 	Session SessionID
 	// Ended says that the sessions are over, and with them their live requests.
 	// Otherwise they are only to be read again.
 	Ended bool
+	// Ring says that the key ring was replaced. Such an event is about no
+	// session.
+	Ring bool
 }
 
 // concerns reports whether the event is about a session of a user.
 func (e *Event) concerns(user UserID, session SessionID) bool {
-	return e.User == user && (e.Session == "" || e.Session == session)
+	return e.User == "" || e.User == user && (e.Session == "" || e.Session == session)
 }
 
 // eventLog numbers events. Whoever holds something that was read from the store

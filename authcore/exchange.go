@@ -36,7 +36,7 @@ func (s *Service) IssueTicket(ctx context.Context, tenant ClientID, caller Calle
 	}
 	err := s.node.store.UpdateVolatile(ctx, func(tx Tx) error { return t.decide(tx, false) })
 	if errors.Is(err, errNotVolatile) {
-		err = s.node.update(ctx, func(tx Tx) error { return t.decide(tx, true) })
+		err = s.node.update(ctx, func(tx Tx) ([]Event, error) { return nil, t.decide(tx, true) })
 	}
 	if err != nil {
 		return IssuedTicket{}, err
@@ -101,16 +101,16 @@ func (s *Service) RedeemTicket(ctx context.Context, tenant ClientID, caller Call
 	hash, device, now := hashToken(ticket), s.device(caller.Fingerprint), s.node.now()
 	var verdict error
 	var u User
-	err := s.node.update(ctx, func(tx Tx) error {
+	err := s.node.update(ctx, func(tx Tx) ([]Event, error) {
 		t, err := tx.Ticket(hash)
 		if errors.Is(err, ErrNotFound) {
-			return ErrTicket
+			return nil, ErrTicket
 		} else if err != nil {
-			return err
+			return nil, err
 		}
 		tx.DeleteTicket(hash)
 		u, verdict, err = redeem(tx, &t, tenant, device, now)
-		return err
+		return nil, err
 	})
 	if err != nil {
 		return Profile{}, err

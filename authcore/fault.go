@@ -55,6 +55,9 @@ var (
 	// wraps ErrUnavailable: nobody is let in on the strength of it, and it needs
 	// an operator.
 	ErrDamaged error = damaged{}
+	// ErrFrozen says that the store is closed for writing. It wraps
+	// ErrUnavailable.
+	ErrFrozen error = frozen{}
 	// ErrLocked says that another process holds the store.
 	ErrLocked = errors.New("store is held by another process")
 	// ErrNotFound is what a [Tx] answers for a record that does not exist.
@@ -63,6 +66,11 @@ var (
 	// ErrWrongSecret says that the store was made under another secret_key.
 	ErrWrongSecret = token.ErrWrongSecret
 )
+
+type frozen struct{}
+
+func (frozen) Error() string { return "store is closed for writing" }
+func (frozen) Unwrap() error { return ErrUnavailable }
 
 type damaged struct{}
 

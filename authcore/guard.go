@@ -165,25 +165,21 @@ func (g *Guard) judgeDevice(ctx context.Context, e *entry, fingerprint string) e
 // used with.
 func (n *Node) bindDevice(ctx context.Context, to *Session, device DeviceHash) error {
 	now := n.now()
-	var bound bool
-	err := n.update(ctx, func(tx Tx) error {
+	return n.update(ctx, func(tx Tx) ([]Event, error) {
 		session, _, err := readSession(tx, to.Token, now)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		var ok bool
-		if bound, ok = session.bindDevice(device); !ok {
-			return fmt.Errorf("%w: another device", ErrDenied)
+		bound, ok := session.bindDevice(device)
+		if !ok {
+			return nil, fmt.Errorf("%w: another device", ErrDenied)
 		}
-		if bound {
-			tx.PutSession(session)
+		if !bound {
+			return nil, nil
 		}
-		return nil
+		tx.PutSession(session)
+		return []Event{{User: to.User, Session: to.ID}}, nil
 	})
-	if err == nil && bound {
-		n.apply([]Event{{User: to.User, Session: to.ID}})
-	}
-	return err
 }
 
 // Context is the request's own; it ends 500 ms after the session does.

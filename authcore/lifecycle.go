@@ -96,17 +96,17 @@ func (n *Node) use(ctx context.Context, hash TokenHash, now time.Time, clients .
 	}
 	if err == nil && s.unproved(now) {
 		stamp = Stamp{}
-		err = n.update(ctx, func(tx Tx) (err error) {
+		err = n.update(ctx, func(tx Tx) (_ []Event, err error) {
 			if s, u, err = readSession(tx, hash, now); err != nil {
-				return err
+				return nil, err
 			}
 			s.Used = true
 			tx.PutSession(s)
-			return nil
+			return nil, nil
 		})
 	}
 	if err == nil || errors.Is(err, ErrSession) {
-		n.hear(now)
+		n.answered(now)
 	}
 	return s, u, stamp, err
 }

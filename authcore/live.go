@@ -61,6 +61,9 @@ func (s *liveShard) leave(p *Pass) {
 
 // concerned lists the requests that an event is about.
 func (l *liveRequests) concerned(e Event) (passes []*Pass) {
+	if e.User == "" {
+		return slices.Collect(l.all())
+	}
 	shard := l.shardOf(e.User)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -91,15 +94,19 @@ func (n *Node) judgeAgain(passes []*Pass) {
 		return
 	}
 	n.inBackground(func() {
-		ctx, cancel := context.WithTimeout(n.ctx, pulse)
-		defer cancel()
-		end(slices.DeleteFunc(passes, func(p *Pass) bool { return n.stillPasses(ctx, p) }))
+		for p := range slices.Values(passes) {
+			if !n.stillPasses(p) {
+				end([]*Pass{p})
+			}
+		}
 	})
 }
 
 // stillPasses reads a request's session by its id, which a refresh does not
 // change. What cannot be read is not let in for longer.
-func (n *Node) stillPasses(ctx context.Context, p *Pass) bool {
+func (n *Node) stillPasses(p *Pass) bool {
+	ctx, cancel := context.WithTimeout(n.ctx, pulse)
+	defer cancel()
 	var s Session
 	var u User
 	err := n.store.View(ctx, func(tx Tx) (err error) {

@@ -154,9 +154,14 @@ func (l *login) prepare() {
 }
 
 // decide is the login decision: one transaction, which may run again.
-func (l *login) decide(tx Tx) error {
+func (l *login) decide(tx Tx) ([]Event, error) {
 	l.status, l.created, l.joined, l.ended = "", false, false, nil
 	l.user, l.session, l.pending = User{}, Session{}, Pending{}
+	err := l.judge(tx)
+	return l.ended, err
+}
+
+func (l *login) judge(tx Tx) error {
 	record, err := tx.Login(LoginQuery{Identity: l.hash, Access: l.access})
 	if err != nil {
 		return err
@@ -240,11 +245,12 @@ func (l *login) create(tx Tx) error {
 
 // link gives the identity to the user.
 func (l *login) link(tx Tx) error {
-	l.user.Links = append(slices.Clone(l.user.Links), Link{
+	link := Link{
 		Identity: l.hash, App: l.identity.App, OpenID: l.identity.OpenID, UnionID: l.identity.UnionID, Since: l.now,
-	})
+	}
+	l.user.Links = append(slices.Clone(l.user.Links), link)
 	tx.PutUser(l.user)
-	tx.PutLink(l.hash, l.user.ID)
+	tx.PutLink(link, l.user.ID)
 	return l.remember(tx)
 }
 
@@ -291,8 +297,7 @@ func (l *login) wait(tx Tx, status Status) error {
 
 // loggedIn turns the decision, which is durable, into an outcome.
 func (s *Service) loggedIn(l *login) (Outcome, error) {
-	s.node.hear(l.now)
-	s.node.apply(l.ended)
+	s.node.answered(l.now)
 	event := AuditEvent{Client: l.client.ID, App: l.app.ID, Addr: l.caller.Addr, User: l.user.ID}
 	if l.created || l.joined {
 		event.Name = AuditUserCreated

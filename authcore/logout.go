@@ -20,34 +20,33 @@ func (s *Service) Logout(ctx context.Context, client ClientID, sessionToken, idT
 	}
 	var ended []Event
 	var u User
-	err := s.node.update(ctx, func(tx Tx) error {
+	err := s.node.update(ctx, func(tx Tx) ([]Event, error) {
 		ended = nil
 		var session Session
 		var err error
 		if session, u, err = find(tx); errors.Is(err, ErrNotFound) {
-			return nil
+			return nil, nil
 		} else if err != nil {
-			return err
+			return nil, err
 		}
 		if session.Client != client {
-			return nil
+			return nil, nil
 		}
 		ended, err = endSession(tx, &u, &session)
-		return err
+		return ended, err
 	})
 	if err != nil {
 		return err
 	}
-	s.ended(ended, AuditEvent{Name: AuditSessionEnd, User: u.ID, Client: client})
+	s.auditEnd(ended, AuditEvent{Name: AuditSessionEnd, User: u.ID, Client: client})
 	return nil
 }
 
-// ended takes durable ends to the node and audits them; none is not audited.
-func (s *Service) ended(events []Event, audit AuditEvent) {
+// auditEnd audits the ends of sessions; none is not audited.
+func (s *Service) auditEnd(events []Event, audit AuditEvent) {
 	if len(events) == 0 {
 		return
 	}
-	s.node.apply(events)
 	if audit.Count = countSessions(events); audit.Count == 1 {
 		audit.Session = events[0].Session
 	}

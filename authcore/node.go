@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,9 +13,15 @@ import (
 	"github.com/qqauth/qqauth/authcore/token"
 )
 
-// pulse is how often a node proves that its store answers and ends the live
-// requests of sessions that have expired.
-const pulse = 5 * time.Second
+const (
+	// pulse is how often a node proves that its store answers and ends the live
+	// requests of sessions that have expired. It bounds the node's own calls to
+	// the store, too.
+	pulse = 5 * time.Second
+	// pollEvery is how often a node asks a shared store what other nodes
+	// announced. A revocation is known everywhere within 1 s.
+	pollEvery = 250 * time.Millisecond
+)
 
 // rotateEvery is how often a node looks whether a key of the ring is due.
 const rotateEvery = time.Hour
@@ -24,6 +31,7 @@ const rotateEvery = time.Hour
 // both.
 type Node struct {
 	store Store
+	feed  Feed // nil if no other node shares the store
 	keys  *token.Keys
 	now   func() time.Time
 	began time.Time // by now; what is compared are ages since
@@ -33,7 +41,7 @@ type Node struct {
 	events  eventLog
 	live    *liveRequests
 	refused *addressLimit
-	heard   atomic.Int64 // the node's age when the store was last known to answer
+	heard   atomic.Int64 // the node's age when it last heard from the store
 
 	ctx        context.Context // ends with the node
 	stop       context.CancelFunc
@@ -71,6 +79,9 @@ func NewNode(cfg NodeConfig) *Node {
 	n.began = n.now()
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.background.Go(n.run)
+	if n.feed, _ = cfg.Store.(Feed); n.feed != nil {
+		n.background.Go(n.listen)
+	}
 	return n
 }
 
@@ -143,11 +154,42 @@ func (n *Node) beat() {
 	ctx, cancel := context.WithTimeout(n.ctx, pulse)
 	defer cancel()
 	if err := n.store.Ping(ctx); err == nil {
-		n.hear(now)
+		n.answered(now)
 	}
 }
 
-// hear notes that a read that began at began was answered.
+// listen asks a shared store what the other nodes announce. Where that is not
+// heard, no answer of the store counts as hearing from it: it may answer all
+// reads and still say nothing of what has been revoked.
+func (n *Node) listen() {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		began := n.now()
+		events, complete, err := n.feed.Poll(n.ctx)
+		if err == nil {
+			if !complete {
+				events = append(events, Event{}) // about everybody
+			}
+			n.apply(events)
+			n.hear(began)
+		}
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// answered notes that the store answered a read that began at began.
+func (n *Node) answered(began time.Time) {
+	if n.feed == nil {
+		n.hear(began)
+	}
+}
+
+// hear notes that what others revoked before began is known here.
 func (n *Node) hear(began time.Time) {
 	at := int64(n.age(began))
 	for {
@@ -158,7 +200,8 @@ func (n *Node) hear(began time.Time) {
 	}
 }
 
-// FeedAge is how long ago the store is known to have answered.
+// FeedAge is how long ago the node last heard from its store: from the other
+// nodes through it, if it is shared, else that it answers.
 func (n *Node) FeedAge() time.Duration {
 	return n.age(n.now()) - time.Duration(n.heard.Load())
 }
@@ -176,6 +219,10 @@ func (n *Node) Store() Store { return n.store }
 // flight. When it returns, no request that begins gets in on what was.
 func (n *Node) apply(events []Event) {
 	for _, e := range events {
+		if e.Ring {
+			n.inBackground(n.adopt)
+			continue
+		}
 		n.events.append(e)
 		if passes := n.live.concerned(e); e.Ended {
 			end(passes)
@@ -195,6 +242,19 @@ func (n *Node) rotate() {
 	}
 	if err != nil && n.ctx.Err() == nil {
 		n.onFault(fmt.Errorf("rotate keys: %w", err))
+	}
+}
+
+// adopt puts the ring in force that another node has written.
+func (n *Node) adopt() {
+	ctx, cancel := context.WithTimeout(n.ctx, pulse)
+	defer cancel()
+	ring, err := n.storedRing(ctx)
+	if err == nil {
+		err = n.keys.Adopt(ring)
+	}
+	if err != nil && n.ctx.Err() == nil {
+		n.onFault(fmt.Errorf("adopt the key ring of another node: %w", err))
 	}
 }
 
@@ -232,10 +292,34 @@ func (n *Node) storedRing(ctx context.Context) (ring []byte, err error) {
 // errRingMoved says that another wrote the ring in the meantime.
 var errRingMoved = errors.New("ring has moved")
 
-// update is the store's Update for a decision whose events must not be lost: it
-// goes on when the caller hangs up.
-func (n *Node) update(ctx context.Context, fn func(Tx) error) error {
-	return n.store.Update(context.WithoutCancel(ctx), fn)
+// update is the store's Update for a decision, with the events that follow from
+// it. They are announced in the same transaction and applied here when it is
+// durable, so it goes on when the caller hangs up.
+func (n *Node) update(ctx context.Context, decide func(Tx) ([]Event, error)) error {
+	var events []Event
+	err := n.store.Update(context.WithoutCancel(ctx), func(tx Tx) (err error) {
+		events, err = decide(tx)
+		if err == nil && len(events) > 0 {
+			tx.Announce(events...)
+		}
+		return err
+	})
+	if err == nil {
+		n.apply(events)
+	} else if errors.Is(err, ErrUnavailable) {
+		n.apply(doubtful(events))
+	}
+	return err
+}
+
+// doubtful is what is known after an update of which the store could not say
+// whether it holds: that things are to be read again.
+func doubtful(events []Event) []Event {
+	events = slices.Clone(events)
+	for i := range events {
+		events[i].Ended = false
+	}
+	return events
 }
 
 // replaceRing writes what next makes of the stored ring, nil if that one stays,
@@ -260,6 +344,7 @@ func (n *Node) replaceRing(ctx context.Context, next func(wrapped []byte) ([]byt
 				return errRingMoved
 			}
 			tx.PutRing(made)
+			tx.Announce(Event{Ring: true})
 			return nil
 		})
 		if !errors.Is(err, errRingMoved) {

@@ -53,11 +53,9 @@ func (s *Service) Refresh(ctx context.Context, tenant ClientID, caller Caller, s
 	audit := AuditEvent{User: r.session.User, Client: tenant, Addr: caller.Addr}
 	if r.replayed {
 		audit.Name = AuditSessionReplay
-		s.ended(r.ended, audit)
+		s.auditEnd(r.events, audit)
 		return Grant{}, ErrSession
 	}
-	// The cache holds the session under its old token.
-	s.node.apply([]Event{{User: r.session.User, Session: r.session.ID}})
 	audit.Name, audit.Session = AuditSessionRefresh, r.session.ID
 	s.cfg.Audit(audit)
 	return Grant{Token: r.token, ExpiresIn: r.session.Expires.Sub(r.now)}, nil
@@ -73,23 +71,20 @@ type refresh struct {
 
 	session  Session
 	replayed bool
-	ended    []Event
+	events   []Event
 }
 
-func (r *refresh) decide(tx Tx) error {
-	r.replayed, r.ended = false, nil
+func (r *refresh) decide(tx Tx) ([]Event, error) {
+	r.replayed, r.events = false, nil
 	session, _, err := readSession(tx, r.old, r.now)
 	if errors.Is(err, ErrSession) {
-		return r.again(tx)
+		err = r.again(tx)
+	} else if err == nil {
+		if err = r.check(&session); err == nil {
+			r.rotate(tx, session, r.old)
+		}
 	}
-	if err != nil {
-		return err
-	}
-	if err := r.check(&session); err != nil {
-		return err
-	}
-	r.rotate(tx, session, r.old)
-	return nil
+	return r.events, err
 }
 
 // check refuses whoever is not the session's client on the session's device.
@@ -110,7 +105,8 @@ func (r *refresh) rotate(tx Tx, session Session, previous TokenHash) {
 	session.Token, session.Previous, session.Used = TokenHash(r.token.Hash()), previous, false
 	session.Issued = r.now
 	tx.PutSession(session)
-	r.session = session
+	// Caches hold the session under its old token.
+	r.session, r.events = session, []Event{{User: session.User, Session: session.ID}}
 }
 
 // again decides about a token that is not current.
@@ -135,6 +131,6 @@ func (r *refresh) again(tx Tx) error {
 		return nil
 	}
 	r.replayed, r.session = true, session
-	r.ended, err = endSession(tx, &user, &session)
+	r.events, err = endSession(tx, &user, &session)
 	return err
 }

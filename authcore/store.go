@@ -35,6 +35,10 @@ type Store interface {
 	// Writable returns nil while there is room and health enough to take
 	// logins. Revocations are attempted even if there is not.
 	Writable() error
+	// Freeze durably closes the store for writing, or opens it again: from its
+	// return on, on every node and after every start, an Update answers
+	// ErrFrozen. What an Update wrote before is written before Freeze returns.
+	Freeze(ctx context.Context, frozen bool) error
 	// Close waits for what runs and closes. It may be called again; every
 	// other call after it answers ErrUnavailable.
 	Close() error
@@ -79,8 +83,9 @@ type Tx interface {
 	// PutUser writes a user. Its links are written by PutLink alone: a store
 	// keeps the user's Links as they are given here in its record.
 	PutUser(User)
-	// PutLink links an identity to a user: the link and its mirror.
-	PutLink(IdentityHash, UserID)
+	// PutLink links an identity to a user, who must exist: the link and its
+	// mirror.
+	PutLink(Link, UserID)
 	// PutSession writes a session under its token and its public id, and its
 	// line in the user's list.
 	PutSession(Session)
@@ -103,6 +108,45 @@ type Tx interface {
 	DeletePending(IdentityHash, PendingID)
 	// PutRing writes the wrapped key ring.
 	PutRing([]byte)
+
+	// Announce tells the other nodes of the store, if it has any, what the
+	// transaction changes: they hear of it when it is durable.
+	Announce(...Event)
+}
+
+// Feed is an ability of a store that many nodes share: to tell each of them what
+// the others announced.
+type Feed interface {
+	// Poll answers the events that were announced by other nodes and that no
+	// earlier Poll of this Store answered. Every Update that announced and
+	// returned before Poll was called is among them. complete is false if some
+	// may have been missed since the last Poll: everything that the node
+	// remembers is then to be read again. Poll must not be called concurrently.
+	Poll(context.Context) (events []Event, complete bool, err error)
+}
+
+// Archive is an ability of the Tx of a View: to go through everything that
+// outlives a move to another store. Each method lists up to limit records in the
+// order of their keys, beginning after the given one; the zero key comes before
+// all. Fewer than limit means that there are no more. A record that cannot be
+// read is ErrDamaged and never left out.
+type Archive interface {
+	UsersAfter(after UserID, limit int) ([]User, error)
+	SessionsAfter(after SessionID, limit int) ([]Session, error)
+	RetiredAfter(after TokenHash, limit int) ([]RetiredToken, error)
+	AccessesAfter(after AccessHash, limit int) ([]KnownAccess, error)
+}
+
+// RetiredToken is a refreshed token and what is left of it.
+type RetiredToken struct {
+	Token TokenHash
+	Retired
+}
+
+// KnownAccess is a QQ access token and who logged in with it.
+type KnownAccess struct {
+	Hash AccessHash
+	Access
 }
 
 // Stamp is what two versions of a session and its user are told apart by. It

@@ -215,7 +215,7 @@ func logIn(s *Store, i int) error {
 	now := time.Now()
 	return s.Update(context.Background(), func(t authcore.Tx) error {
 		t.PutUser(authcore.User{ID: userID(i), Created: now, Links: []authcore.Link{{Identity: identity(i), App: "101"}}})
-		t.PutLink(identity(i), userID(i))
+		t.PutLink(authcore.Link{Identity: identity(i), App: "101"}, userID(i))
 		t.PutSession(aSession(i))
 		return nil
 	})

@@ -75,8 +75,8 @@ func (t *tx) PutUser(u authcore.User) {
 }
 
 // PutLink implements [authcore.Tx].
-func (t *tx) PutLink(h authcore.IdentityHash, id authcore.UserID) {
-	t.setPair(entry{key: kindLink.hash(h), plain: []byte(id)})
+func (t *tx) PutLink(l authcore.Link, id authcore.UserID) {
+	t.setPair(entry{key: kindLink.hash(l.Identity), plain: []byte(id)})
 }
 
 // PutAccess implements [authcore.Tx].
@@ -106,6 +106,9 @@ func (t *tx) Ring() ([]byte, error) {
 func (t *tx) PutRing(ring []byte) {
 	t.setPair(entry{key: kindRing.key(""), plain: append([]byte{}, ring...)})
 }
+
+// Announce implements [authcore.Tx]. The store has one node, which knows.
+func (t *tx) Announce(...authcore.Event) {}
 
 // allowAbsent is for lists, of which an absent one is an empty one.
 func allowAbsent(err error) error {

@@ -196,6 +196,7 @@ func (s *Store) identify(found findings) error {
 	}
 	s.id = now.Store
 	s.sequence.Store(now.Sequence)
+	s.frozen.Store(now.Frozen)
 	if err := s.compare(found); err != nil {
 		return err
 	}

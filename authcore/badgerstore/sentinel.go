@@ -15,10 +15,11 @@ type sentinel struct {
 	Store    storeID `cbor:"1,keyasint"`
 	Schema   byte    `cbor:"2,keyasint"`
 	Sequence uint64  `cbor:"3,keyasint"`
+	Frozen   bool    `cbor:"4,keyasint,omitempty"`
 }
 
-func (s *Store) sentinelEntry(seq uint64) (entry, error) {
-	plain, err := encoding.Marshal(sentinel{Store: s.id, Schema: schema, Sequence: seq})
+func (s *Store) sentinelEntry(seq uint64, frozen bool) (entry, error) {
+	plain, err := encoding.Marshal(sentinel{Store: s.id, Schema: schema, Sequence: seq, Frozen: frozen})
 	return entry{key: kindSentinel.key(""), plain: plain}, err
 }
 

@@ -89,6 +89,8 @@ type Store struct {
 	// heals by itself.
 	readFault, writeFault atomic.Pointer[error]
 
+	frozen atomic.Bool // as of the last batch
+
 	sequence, batches, ops, damages atomic.Uint64
 }
 
@@ -130,7 +132,16 @@ func (s *Store) Writable() error {
 		return err
 	}
 	defer s.gate.RUnlock()
+	if s.frozen.Load() {
+		return authcore.ErrFrozen
+	}
 	return s.room(s.cfg.LowWater)
+}
+
+// Freeze implements [authcore.Store]. The sentinel, which every batch rewrites,
+// remembers it.
+func (s *Store) Freeze(ctx context.Context, frozen bool) error {
+	return s.submit(ctx, &op{freeze: &frozen, durable: true, done: make(chan error, 1)})
 }
 
 // Stats tells how the store does.

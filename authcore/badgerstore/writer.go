@@ -27,6 +27,7 @@ var (
 // op is an update on its way through the writer.
 type op struct {
 	fn      func(authcore.Tx) error
+	freeze  *bool // in place of fn: closes the store for writing, or opens it
 	durable bool
 	done    chan error // takes one answer, never blocks
 
@@ -159,7 +160,7 @@ func (s *Store) commit(b *batch) {
 		s.answer(b.ops, err)
 		return
 	}
-	if len(b.all) == 0 {
+	if len(b.all) == 0 && b.frozen == s.frozen.Load() {
 		s.answer(b.ops, nil)
 		return
 	}
@@ -169,6 +170,7 @@ func (s *Store) commit(b *batch) {
 		return
 	}
 	s.sequence.Store(seq)
+	s.frozen.Store(b.frozen)
 	s.batches.Add(1)
 	syncing = slices.ContainsFunc(b.ops, func(o *op) bool { return o.wrote && o.durable })
 	var waiting []*op
@@ -233,6 +235,8 @@ type batch struct {
 	all   map[string]entry // writes of the ops before it
 	seen  map[string]entry // what they have read
 	bytes int64            // at most what all takes in the transaction
+
+	frozen bool // whether the store is closed for writing after the ops so far
 }
 
 func newBatch(s *Store) *batch {
@@ -246,6 +250,7 @@ func (b *batch) begin() {
 	clear(b.all)
 	clear(b.seen)
 	b.ops, b.left, b.bytes = b.ops[:0], nil, 0
+	b.frozen = b.store.frozen.Load()
 }
 
 // more is where further ops come from, nil if there is no place for any.
@@ -276,6 +281,14 @@ func (b *batch) run(o *op) bool {
 		return true
 	}
 	o.begun = true
+	if o.freeze != nil {
+		o.wrote, b.frozen = b.frozen != *o.freeze, *o.freeze
+		return true
+	}
+	if b.frozen {
+		o.err = authcore.ErrFrozen
+		return true
+	}
 	clear(b.own)
 	o.err = b.store.call(&tx{store: b.store, txn: b.txn, own: b.own, batch: b.all, seen: b.seen}, o.fn)
 	if o.err != nil || len(b.own) == 0 {
@@ -309,7 +322,7 @@ func (b *batch) fits(size int64) bool {
 
 // flush commits the batch as number seq.
 func (b *batch) flush(seq uint64) error {
-	e, err := b.store.sentinelEntry(seq)
+	e, err := b.store.sentinelEntry(seq, b.frozen)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func testFirstLogins(t *testing.T, f *Fixture) {
 				created = true
 				record.User = user(authcore.UserID("user-"+strconv.Itoa(i)), h)
 				tx.PutUser(record.User)
-				tx.PutLink(h, record.User.ID)
+				tx.PutLink(record.User.Links[0], record.User.ID)
 			}
 			got[i] = record.User.ID
 			tx.PutSession(session(authcore.SessionID("session-"+strconv.Itoa(i)), record.User.ID, i))
@@ -85,7 +85,11 @@ func testFirstLogins(t *testing.T, f *Fixture) {
 
 func testRedemptions(t *testing.T, f *Fixture) {
 	ticket := authcore.Ticket{Token: hash("ticket"), Session: "s", Expires: base.Add(time.Hour)}
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutTicket(ticket) })
+	update(t, f.Store, func(tx authcore.Tx) {
+		tx.PutUser(user("u"))
+		tx.PutSession(session("s", "u", 1))
+		tx.PutTicket(ticket)
+	})
 	errs := race(t, func(int) error {
 		return f.Store.Update(t.Context(), func(tx authcore.Tx) error {
 			if _, err := tx.Ticket(ticket.Token); err != nil {

@@ -59,8 +59,8 @@ func testLinks(t *testing.T, f *Fixture) {
 	s := session("s", "u", 1)
 	update(t, f.Store, func(tx authcore.Tx) {
 		tx.PutUser(u)
-		tx.PutLink(one, "u")
-		tx.PutLink(two, "u")
+		tx.PutLink(u.Links[0], "u")
+		tx.PutLink(u.Links[1], "u")
 		tx.PutSession(s)
 	})
 	for _, h := range []authcore.IdentityHash{one, two} {
@@ -76,21 +76,27 @@ func testLinks(t *testing.T, f *Fixture) {
 }
 
 // A link that leads nowhere, or to a user who does not know of it, is no link
-// and no new user either.
+// and no new user either. A store may also refuse to write it.
 func testLinkFaults(t *testing.T, f *Fixture) {
 	for _, test := range []struct {
 		name string
 		make func(authcore.Tx, authcore.IdentityHash)
 	}{
-		{"user absent", func(tx authcore.Tx, h authcore.IdentityHash) { tx.PutLink(h, "nobody") }},
+		{"user absent", func(tx authcore.Tx, h authcore.IdentityHash) { tx.PutLink(link(h, "101"), "nobody") }},
 		{"user does not name it", func(tx authcore.Tx, h authcore.IdentityHash) {
 			tx.PutUser(user("other", hash("another identity")))
-			tx.PutLink(h, "other")
+			tx.PutLink(link(h, "101"), "other")
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := authcore.IdentityHash(hash(test.name))
-			update(t, f.Store, func(tx authcore.Tx) { test.make(tx, h) })
+			if f.Store.Update(t.Context(), func(tx authcore.Tx) error { test.make(tx, h); return nil }) != nil {
+				view(t, f.Store, func(tx authcore.Tx) {
+					_, err := tx.UserByIdentity(h)
+					wantErr(t, "a link that was refused", err, authcore.ErrNotFound)
+				})
+				return
+			}
 			err := f.Store.View(t.Context(), func(tx authcore.Tx) error {
 				_, err := tx.UserByIdentity(h)
 				wantErr(t, "UserByIdentity", err, authcore.ErrDamaged)
@@ -135,7 +141,11 @@ func testUnions(t *testing.T, f *Fixture) {
 		{{App: "101", User: "a"}},
 		{{App: "101", User: "a"}, {App: "102", User: "b"}},
 	} {
-		update(t, f.Store, func(tx authcore.Tx) { tx.PutUnion(h, members) })
+		update(t, f.Store, func(tx authcore.Tx) {
+			tx.PutUser(user("a"))
+			tx.PutUser(user("b"))
+			tx.PutUnion(h, members)
+		})
 		view(t, f.Store, func(tx authcore.Tx) {
 			got, err := tx.Union(h)
 			want(t, "Union", got, err, members)
@@ -149,7 +159,12 @@ func testTickets(t *testing.T, f *Fixture) {
 	}
 	two := one
 	two.Token = hash("two")
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutTicket(one); tx.PutTicket(two) })
+	update(t, f.Store, func(tx authcore.Tx) {
+		tx.PutUser(user("u"))
+		tx.PutSession(session("s", "u", 1))
+		tx.PutTicket(one)
+		tx.PutTicket(two)
+	})
 	update(t, f.Store, func(tx authcore.Tx) {
 		got, err := tx.Ticket(one.Token)
 		want(t, "Ticket", got, err, one)
@@ -176,7 +191,12 @@ func testPendings(t *testing.T, f *Fixture) {
 		return authcore.PendingRef{ID: p.ID, Expires: p.Expires}
 	}
 	one, two := pending("one", 2*time.Hour), pending("two", time.Hour)
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutPending(one); tx.PutPending(two); tx.PutPending(one) })
+	update(t, f.Store, func(tx authcore.Tx) {
+		tx.PutUser(user("u"))
+		tx.PutPending(one)
+		tx.PutPending(two)
+		tx.PutPending(one)
+	})
 	view(t, f.Store, func(tx authcore.Tx) {
 		got, err := tx.Pending("one")
 		want(t, "Pending", got, err, one)

@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) *Fixture) {
 		{"snapshots", testSnapshot},
 		{"volatile", testVolatile},
 		{"reopen", testReopen},
+		{"freezing", testFreeze},
 		{"after close", testClosed},
 		{"one user for one identity", testFirstLogins},
 		{"one redemption for one ticket", testRedemptions},
@@ -74,10 +75,14 @@ func user(id authcore.UserID, identities ...authcore.IdentityHash) authcore.User
 		UserName: "name-" + string(id), DisplayName: "显示名", Mobile: "+86-15201657321", Email: "a@example.com",
 		Segments: map[string]string{"tier": "gold"},
 	}
-	for _, h := range identities {
-		u.Links = append(u.Links, authcore.Link{Identity: h, App: "101", OpenID: "OPENID", UnionID: "UNIONID", Since: base})
+	for i, h := range identities {
+		u.Links = append(u.Links, link(h, authcore.AppID(fmt.Sprint(101+i))))
 	}
 	return u
+}
+
+func link(h authcore.IdentityHash, app authcore.AppID) authcore.Link {
+	return authcore.Link{Identity: h, App: app, OpenID: "OPENID", UnionID: "UNIONID", Since: base}
 }
 
 func session(id authcore.SessionID, owner authcore.UserID, token any) authcore.Session {

@@ -30,7 +30,7 @@ func testStamps(t *testing.T, f *Fixture) {
 		{"another user", func(tx authcore.Tx) { tx.PutUser(user("v")) }, false},
 		{"another session of the user", func(tx authcore.Tx) { tx.PutSession(other) }, false},
 		{"the end of that session", func(tx authcore.Tx) { tx.DeleteSession("u", line(other)) }, false},
-		{"a link of the user", func(tx authcore.Tx) { tx.PutLink(hash("identity"), "u") }, false},
+		{"a link of the user", func(tx authcore.Tx) { tx.PutLink(link(hash("identity"), "101"), "u") }, false},
 		{"the session", func(tx authcore.Tx) { s.Used = false; tx.PutSession(s) }, true},
 		{"the user", func(tx authcore.Tx) { u.Epoch++; tx.PutUser(u) }, true},
 		{"both", func(tx authcore.Tx) { tx.PutUser(u); tx.PutSession(s) }, true},

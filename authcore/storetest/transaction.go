@@ -16,7 +16,7 @@ func testRollback(t *testing.T, f *Fixture) {
 	} {
 		err := update(t.Context(), func(tx authcore.Tx) error {
 			tx.PutUser(user("u", hash("identity")))
-			tx.PutLink(hash("identity"), "u")
+			tx.PutLink(link(hash("identity"), "101"), "u")
 			tx.PutSession(session("s", "u", 1))
 			return mine
 		})
@@ -42,7 +42,7 @@ func testReadYourWrites(t *testing.T, f *Fixture) {
 	u, s := user("u", h), session("s", "u", 1)
 	update(t, f.Store, func(tx authcore.Tx) {
 		tx.PutUser(u)
-		tx.PutLink(h, "u")
+		tx.PutLink(u.Links[0], "u")
 		tx.PutSession(s)
 		record, err := tx.Login(authcore.LoginQuery{Identity: h})
 		want(t, "Login", record, err, authcore.LoginRecord{
@@ -147,10 +147,10 @@ func testReopen(t *testing.T, f *Fixture) {
 	a := authcore.Access{User: "u", Expires: base.Add(time.Hour)}
 	update(t, f.Store, func(tx authcore.Tx) {
 		tx.PutUser(u)
-		tx.PutLink(h, "u")
+		tx.PutLink(u.Links[0], "u")
 		tx.PutSession(s)
 		tx.PutAccess(hash("access"), a)
-		tx.PutTicket(authcore.Ticket{Token: hash("ticket"), Expires: base.Add(time.Hour)})
+		tx.PutTicket(authcore.Ticket{Token: hash("ticket"), Session: s.ID, Expires: base.Add(time.Hour)})
 	})
 	update(t, f.Store, func(tx authcore.Tx) { tx.DeleteTicket(hash("ticket")) })
 	for range 2 {

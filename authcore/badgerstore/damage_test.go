@@ -332,3 +332,11 @@ func damage(s *Store, what string) {
 		_ = f.Close()
 	}
 }
+
+// must is for steps of a child process, which has no test to fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"github.com/qqauth/qqauth/authcore"
 )
 
@@ -126,30 +124,4 @@ func (s *Store) open(key, value []byte) ([]byte, error) {
 func (s *Store) damaged(key []byte, what string) error {
 	s.damages.Add(1)
 	return fmt.Errorf("%w: a record of kind %#x %s", authcore.ErrDamaged, key[0], what)
-}
-
-var (
-	encoding = must(cbor.EncOptions{
-		Sort:        cbor.SortCoreDeterministic,
-		Time:        cbor.TimeRFC3339NanoUTC,
-		IndefLength: cbor.IndefLengthForbidden,
-		TagsMd:      cbor.TagsForbidden,
-	}.EncMode())
-	decoding = must(cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		IndefLength:       cbor.IndefLengthForbidden,
-		TagsMd:            cbor.TagsForbidden,
-		MaxNestedLevels:   8,
-		MaxArrayElements:  1 << 14,
-		MaxMapPairs:       1 << 14,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-	}.DecMode())
-)
-
-// must is for the two modes above, whose options are constants.
-func must[T any](mode T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return mode
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/qqauth/qqauth/authcore"
+	"github.com/qqauth/qqauth/authcore/record"
 )
 
 // storeID names a store for its life. It is no secret.
@@ -19,7 +20,7 @@ type sentinel struct {
 }
 
 func (s *Store) sentinelEntry(seq uint64, frozen bool) (entry, error) {
-	plain, err := encoding.Marshal(sentinel{Store: s.id, Schema: schema, Sequence: seq, Frozen: frozen})
+	plain, err := record.Encode(sentinel{Store: s.id, Schema: schema, Sequence: seq, Frozen: frozen})
 	return entry{key: kindSentinel.key(""), plain: plain}, err
 }
 

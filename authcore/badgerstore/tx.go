@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -12,12 +11,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/qqauth/qqauth/authcore"
+	"github.com/qqauth/qqauth/authcore/record"
 )
 
-var (
-	errReadOnly = errors.New("write in a read-only transaction")
-	errPanic    = errors.New("transaction panicked")
-)
+var errReadOnly = errors.New("write in a read-only transaction")
 
 // entry is a write that waits for its batch, not sealed yet.
 type entry struct {
@@ -45,22 +42,14 @@ type tx struct {
 	}
 }
 
-// call runs fn on t. A panic of fn is an error: it may not take down a process
-// that serves other sites.
-func (s *Store) call(t *tx, fn func(authcore.Tx) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			// The value may be anything, a secret included; a runtime error's
-			// text is not.
-			text := fmt.Sprintf("%T", p)
-			if e, ok := p.(runtime.Error); ok {
-				text = e.Error()
-			}
-			s.log.Error("panic in a transaction", zap.String("panic", text), zap.ByteString("stack", debug.Stack()))
-			err = errPanic
-		}
-	}()
-	if err := fn(t); err != nil {
+// call runs fn on t.
+func (s *Store) call(t *tx, fn func(authcore.Tx) error) error {
+	err := authcore.Call(t, fn)
+	var p *authcore.PanicError
+	if errors.As(err, &p) {
+		s.log.Error("panic in a transaction", zap.String("panic", p.What), zap.ByteString("stack", p.Stack))
+	}
+	if err != nil {
 		return err
 	}
 	return t.fault
@@ -159,7 +148,7 @@ func past(expires uint64) bool {
 
 // decode fills v from a record.
 func (t *tx) decode(key, plain []byte, v any) error {
-	if err := decoding.Unmarshal(plain, v); err != nil {
+	if err := record.Decode(plain, v); err != nil {
 		return t.keep(t.store.damaged(key, "cannot be decoded"))
 	}
 	return nil
@@ -200,7 +189,7 @@ func (t *tx) delete(key []byte) { t.set(entry{key: key}) }
 // save writes v at key, to be collected some time after expiry; a zero expiry
 // means never.
 func (t *tx) save(key []byte, v any, expiry time.Time) []byte {
-	plain, err := encoding.Marshal(v)
+	plain, err := record.Encode(v)
 	if err != nil {
 		t.keep(fmt.Errorf("encode a record of kind %#x: %w", key[0], err))
 		return nil

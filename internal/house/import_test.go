@@ -17,7 +17,8 @@ var mayImport = map[string][]string{
 	"authcore/qq":           {"authcore", "authcore/strictjson"},
 	"authcore/qq/qqtest":    nil, // QQ knows nothing of us
 	"authcore/storetest":    {"authcore"},
-	"authcore/badgerstore":  {"authcore"},
+	"authcore/record":       nil,
+	"authcore/badgerstore":  {"authcore", "authcore/record"},
 	"caddymodule/idaas":     {"authcore", "authcore/opaque", "authcore/strictjson"},
 	"caddymodule/oidc":      {"authcore", "authcore/strictjson"},
 	"caddymodule":           {"*"},

@@ -67,7 +67,7 @@ func testFirstLogins(t *testing.T, f *Fixture) {
 	if made.Load() != 1 {
 		t.Errorf("%d logins made a user, want 1", made.Load())
 	}
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		u, err := tx.UserByIdentity(h)
 		want(t, "UserByIdentity", u, err, user(got[0], h))
 		for i, id := range got {
@@ -85,7 +85,7 @@ func testFirstLogins(t *testing.T, f *Fixture) {
 
 func testRedemptions(t *testing.T, f *Fixture) {
 	ticket := authcore.Ticket{Token: hash("ticket"), Session: "s", Expires: base.Add(time.Hour)}
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		tx.PutUser(user("u"))
 		tx.PutSession(session("s", "u", 1))
 		tx.PutTicket(ticket)
@@ -128,7 +128,7 @@ func testTransfers(t *testing.T, f *Fixture) {
 		}
 		return total, nil
 	}
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		for i := range accounts {
 			tx.PutUser(authcore.User{ID: account(i), Created: base, Epoch: balance, DisplayName: "0"})
 		}
@@ -172,7 +172,7 @@ func testTransfers(t *testing.T, f *Fixture) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatalf("transfers: %v", err)
 	}
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		total, err := sum(tx)
 		want(t, "the sum", total, err, accounts*balance)
 		sent := 0
@@ -192,7 +192,7 @@ func testTransfers(t *testing.T, f *Fixture) {
 func testWriteSkew(t *testing.T, f *Fixture) {
 	for round := range 20 {
 		id := func(i int) authcore.UserID { return authcore.UserID(fmt.Sprint(round, "-", i%2)) }
-		update(t, f.Store, func(tx authcore.Tx) {
+		update(t, f.Store, func(t *run, tx authcore.Tx) {
 			for i := range 2 {
 				tx.PutUser(authcore.User{ID: id(i), Created: base})
 			}
@@ -218,7 +218,7 @@ func testWriteSkew(t *testing.T, f *Fixture) {
 		if err := errors.Join(errs...); err != nil {
 			t.Fatalf("leave: %v", err)
 		}
-		view(t, f.Store, func(tx authcore.Tx) {
+		view(t, f.Store, func(t *run, tx authcore.Tx) {
 			a, errA := tx.User(id(0))
 			b, errB := tx.User(id(1))
 			want(t, "one of two has left", a.Disabled != b.Disabled, errors.Join(errA, errB), true)
@@ -256,7 +256,7 @@ func testPhantom(t *testing.T, f *Fixture) {
 	if first.Load() != 1 {
 		t.Errorf("%d transactions were the first, want 1", first.Load())
 	}
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		refs, err := tx.Pendings(h)
 		want(t, "lines", len(refs), err, crowd)
 	})

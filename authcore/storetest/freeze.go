@@ -9,7 +9,7 @@ import (
 // A frozen store keeps what it has, says so, and takes nothing until it is opened
 // again: not even after a restart.
 func testFreeze(t *testing.T, f *Fixture) {
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(user("u")) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(user("u")) })
 	for range 2 { // freezing what is frozen is no fault
 		if err := f.Store.Freeze(t.Context(), true); err != nil {
 			t.Fatalf("Freeze: %v", err)
@@ -23,7 +23,7 @@ func testFreeze(t *testing.T, f *Fixture) {
 		if err := f.Store.Ping(t.Context()); err != nil {
 			t.Errorf("Ping: %v", err)
 		}
-		view(t, f.Store, func(tx authcore.Tx) {
+		view(t, f.Store, func(t *run, tx authcore.Tx) {
 			got, err := tx.User("u")
 			want(t, "user", got, err, user("u"))
 			_, err = tx.User("late")
@@ -37,5 +37,5 @@ func testFreeze(t *testing.T, f *Fixture) {
 	if err := f.Store.Writable(); err != nil {
 		t.Errorf("Writable: %v", err)
 	}
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(user("late")) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(user("late")) })
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func testAbsent(t *testing.T, f *Fixture) {
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		_, _, err := tx.Session(hash("none"))
 		wantErr(t, "Session", err, authcore.ErrNotFound)
 		_, _, err = tx.SessionByID("none")
@@ -37,17 +37,17 @@ func testAbsent(t *testing.T, f *Fixture) {
 
 func testUsers(t *testing.T, f *Fixture) {
 	full, bare := user("full", hash("identity")), authcore.User{ID: "bare", Created: base}
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(full); tx.PutUser(bare) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(full); tx.PutUser(bare) })
 	changed := full
 	changed.Disabled, changed.Segments, changed.Mobile = true, nil, ""
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, err := tx.User("full")
 		want(t, "user", got, err, full)
 		got, err = tx.User("bare")
 		want(t, "user with nothing", got, err, bare)
 	})
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(changed) })
-	view(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(changed) })
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, err := tx.User("full")
 		want(t, "user written again", got, err, changed)
 	})
@@ -57,14 +57,14 @@ func testLinks(t *testing.T, f *Fixture) {
 	one, two := authcore.IdentityHash(hash(1)), authcore.IdentityHash(hash(2))
 	u := user("u", one, two)
 	s := session("s", "u", 1)
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		tx.PutUser(u)
 		tx.PutLink(u.Links[0], "u")
 		tx.PutLink(u.Links[1], "u")
 		tx.PutSession(s)
 	})
 	for _, h := range []authcore.IdentityHash{one, two} {
-		view(t, f.Store, func(tx authcore.Tx) {
+		view(t, f.Store, func(t *run, tx authcore.Tx) {
 			got, err := tx.UserByIdentity(h)
 			want(t, "UserByIdentity", got, err, u)
 			record, err := tx.Login(authcore.LoginQuery{Identity: h})
@@ -91,7 +91,7 @@ func testLinkFaults(t *testing.T, f *Fixture) {
 		t.Run(test.name, func(t *testing.T) {
 			h := authcore.IdentityHash(hash(test.name))
 			if f.Store.Update(t.Context(), func(tx authcore.Tx) error { test.make(tx, h); return nil }) != nil {
-				view(t, f.Store, func(tx authcore.Tx) {
+				view(t, f.Store, func(t *run, tx authcore.Tx) {
 					_, err := tx.UserByIdentity(h)
 					wantErr(t, "a link that was refused", err, authcore.ErrNotFound)
 				})
@@ -113,7 +113,7 @@ func testLinkFaults(t *testing.T, f *Fixture) {
 				return nil
 			})
 			wantErr(t, "Update that ignores it", err, authcore.ErrDamaged)
-			view(t, f.Store, func(tx authcore.Tx) {
+			view(t, f.Store, func(t *run, tx authcore.Tx) {
 				_, err := tx.User("made in spite of it")
 				wantErr(t, "its user", err, authcore.ErrNotFound)
 			})
@@ -124,8 +124,8 @@ func testLinkFaults(t *testing.T, f *Fixture) {
 func testAccess(t *testing.T, f *Fixture) {
 	h := authcore.AccessHash(hash("access"))
 	a := authcore.Access{User: "u", Epoch: 4, Expires: base.Add(90 * 24 * time.Hour)}
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutAccess(h, a) })
-	view(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutAccess(h, a) })
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		record, err := tx.Login(authcore.LoginQuery{Identity: hash("i"), Access: h})
 		want(t, "known token", record, err, authcore.LoginRecord{Seen: true, Access: a})
 		record, err = tx.Login(authcore.LoginQuery{Identity: hash("i"), Access: hash("other")})
@@ -141,12 +141,12 @@ func testUnions(t *testing.T, f *Fixture) {
 		{{App: "101", User: "a"}},
 		{{App: "101", User: "a"}, {App: "102", User: "b"}},
 	} {
-		update(t, f.Store, func(tx authcore.Tx) {
+		update(t, f.Store, func(t *run, tx authcore.Tx) {
 			tx.PutUser(user("a"))
 			tx.PutUser(user("b"))
 			tx.PutUnion(h, members)
 		})
-		view(t, f.Store, func(tx authcore.Tx) {
+		view(t, f.Store, func(t *run, tx authcore.Tx) {
 			got, err := tx.Union(h)
 			want(t, "Union", got, err, members)
 		})
@@ -159,19 +159,19 @@ func testTickets(t *testing.T, f *Fixture) {
 	}
 	two := one
 	two.Token = hash("two")
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		tx.PutUser(user("u"))
 		tx.PutSession(session("s", "u", 1))
 		tx.PutTicket(one)
 		tx.PutTicket(two)
 	})
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, err := tx.Ticket(one.Token)
 		want(t, "Ticket", got, err, one)
 		tx.DeleteTicket(one.Token)
 		tx.DeleteTicket(hash("never there"))
 	})
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		_, err := tx.Ticket(one.Token)
 		wantErr(t, "used ticket", err, authcore.ErrNotFound)
 		got, err := tx.Ticket(two.Token)
@@ -191,13 +191,13 @@ func testPendings(t *testing.T, f *Fixture) {
 		return authcore.PendingRef{ID: p.ID, Expires: p.Expires}
 	}
 	one, two := pending("one", 2*time.Hour), pending("two", time.Hour)
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		tx.PutUser(user("u"))
 		tx.PutPending(one)
 		tx.PutPending(two)
 		tx.PutPending(one)
 	})
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, err := tx.Pending("one")
 		want(t, "Pending", got, err, one)
 		refs, err := tx.Pendings(h)
@@ -205,15 +205,15 @@ func testPendings(t *testing.T, f *Fixture) {
 		refs, err = tx.Pendings(hash("another"))
 		want(t, "another identity's", len(refs), err, 0)
 	})
-	update(t, f.Store, func(tx authcore.Tx) { tx.DeletePending(h, "one"); tx.DeletePending(h, "never there") })
-	view(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.DeletePending(h, "one"); tx.DeletePending(h, "never there") })
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		_, err := tx.Pending("one")
 		wantErr(t, "deleted", err, authcore.ErrNotFound)
 		refs, err := tx.Pendings(h)
 		want(t, "the other", refs, err, []authcore.PendingRef{ref(two)})
 	})
-	update(t, f.Store, func(tx authcore.Tx) { tx.DeletePending(h, "two") })
-	view(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.DeletePending(h, "two") })
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		refs, err := tx.Pendings(h)
 		want(t, "none left", len(refs), err, 0)
 	})
@@ -222,8 +222,8 @@ func testPendings(t *testing.T, f *Fixture) {
 func testRing(t *testing.T, f *Fixture) {
 	// A store that has been opened holds the ring that its vault gave it.
 	for _, ring := range []string{"first ring", "second ring"} {
-		update(t, f.Store, func(tx authcore.Tx) { tx.PutRing([]byte(ring)) })
-		view(t, f.Store, func(tx authcore.Tx) {
+		update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutRing([]byte(ring)) })
+		view(t, f.Store, func(t *run, tx authcore.Tx) {
 			got, err := tx.Ring()
 			want(t, "Ring", string(got), err, ring)
 		})
@@ -234,7 +234,7 @@ func testRing(t *testing.T, f *Fixture) {
 func testOwnership(t *testing.T, f *Fixture) {
 	u := user("u", hash("identity"))
 	s := session("s", "u", 1)
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		given, from := user("u", hash("identity")), session("s", "u", 1)
 		tx.PutUser(given)
 		tx.PutSession(from)
@@ -245,7 +245,7 @@ func testOwnership(t *testing.T, f *Fixture) {
 			got.Segments["tier"], got.Links[0].OpenID = "changed", "changed"
 		}
 	})
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		for range 2 {
 			gotSession, got, err := tx.Session(s.Token)
 			want(t, "user", got, err, u)

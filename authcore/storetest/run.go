@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) *Fixture) {
 		{"session list", testSessionList},
 		{"sessions without a user", testOrphan},
 		{"stamps", testStamps},
+		{"archive", testArchive},
 		{"tickets", testTickets},
 		{"pending logins", testPendings},
 		{"ring", testRing},
@@ -99,23 +101,55 @@ func line(s authcore.Session) authcore.SessionRef {
 	}
 }
 
-func update(t *testing.T, s authcore.Store, fn func(authcore.Tx)) {
-	t.Helper()
-	if err := s.Update(t.Context(), func(tx authcore.Tx) error { fn(tx); return nil }); err != nil {
-		t.Fatalf("Update: %v", err)
-	}
+// run is one run of a function in a store, which may run it again: only what the
+// last run finds wrong counts.
+type run struct {
+	reporter
+	found []string
 }
 
-func view(t *testing.T, s authcore.Store, fn func(authcore.Tx)) {
+func (r *run) Errorf(format string, args ...any) {
+	r.found = append(r.found, fmt.Sprintf(format, args...))
+}
+
+// reporter is a test, or one run.
+type reporter interface {
+	Helper()
+	Context() context.Context
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func update(t reporter, s authcore.Store, fn func(*run, authcore.Tx)) {
 	t.Helper()
-	if err := s.View(t.Context(), func(tx authcore.Tx) error { fn(tx); return nil }); err != nil {
-		t.Fatalf("View: %v", err)
+	inside(t, "Update", s.Update, fn)
+}
+
+func view(t reporter, s authcore.Store, fn func(*run, authcore.Tx)) {
+	t.Helper()
+	inside(t, "View", s.View, fn)
+}
+
+// inside reports what the last run of fn found wrong.
+func inside(t reporter, what string, call func(context.Context, func(authcore.Tx) error) error, fn func(*run, authcore.Tx)) {
+	t.Helper()
+	var last *run
+	err := call(t.Context(), func(tx authcore.Tx) error {
+		last = &run{reporter: t}
+		fn(last, tx)
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	for _, found := range last.found {
+		t.Errorf("%s", found)
 	}
 }
 
 // want compares what a read answered. It does not end the test, because it runs
 // inside transactions.
-func want[T any](t *testing.T, what string, got T, err error, wanted T) {
+func want[T any](t reporter, what string, got T, err error, wanted T) {
 	t.Helper()
 	if err != nil {
 		t.Errorf("%s: %v", what, err)
@@ -127,7 +161,7 @@ func want[T any](t *testing.T, what string, got T, err error, wanted T) {
 }
 
 // wantErr checks an error that must be target.
-func wantErr(t *testing.T, what string, err, target error) {
+func wantErr(t reporter, what string, err, target error) {
 	t.Helper()
 	if !errors.Is(err, target) {
 		t.Errorf("%s: got error %v, want %v", what, err, target)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,8 +16,8 @@ func testSessions(t *testing.T, f *Fixture) {
 		ID: "bare", Token: hash("bare"), User: "u", Client: "c", Methods: []authcore.Method{authcore.MethodQQ},
 		AuthTime: base, Issued: base, Expires: base.Add(time.Hour),
 	}
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(u); tx.PutSession(s); tx.PutSession(bare) })
-	view(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(u); tx.PutSession(s); tx.PutSession(bare) })
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		for _, wanted := range []authcore.Session{s, bare} {
 			got, owner, err := tx.Session(wanted.Token)
 			want(t, "Session", got, err, wanted)
@@ -26,11 +27,12 @@ func testSessions(t *testing.T, f *Fixture) {
 			want(t, "its user", owner, err, u)
 		}
 		refs, err := tx.Sessions("u")
+		slices.SortFunc(refs, func(a, b authcore.SessionRef) int { return strings.Compare(string(b.ID), string(a.ID)) })
 		want(t, "Sessions", refs, err, []authcore.SessionRef{line(s), line(bare)})
 	})
-	update(t, f.Store, func(tx authcore.Tx) { tx.DeleteSession("u", line(s)) })
-	update(t, f.Store, func(tx authcore.Tx) { tx.DeleteSession("u", line(s)) }) // missing parts are fine
-	view(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.DeleteSession("u", line(s)) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.DeleteSession("u", line(s)) }) // missing parts are fine
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		_, _, err := tx.Session(s.Token)
 		wantErr(t, "deleted, by token", err, authcore.ErrNotFound)
 		_, _, err = tx.SessionByID(s.ID)
@@ -47,9 +49,9 @@ func testRefresh(t *testing.T, f *Fixture) {
 	second := session("s", "u", 2)
 	second.Previous, second.Issued = first.Token, base.Add(time.Minute)
 	retired := authcore.Retired{Session: "s", At: base, Expires: base.Add(time.Hour)}
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(user("u")); tx.PutSession(first) })
-	update(t, f.Store, func(tx authcore.Tx) { tx.RetireToken(first.Token, retired); tx.PutSession(second) })
-	view(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(user("u")); tx.PutSession(first) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.RetireToken(first.Token, retired); tx.PutSession(second) })
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		_, _, err := tx.Session(first.Token)
 		wantErr(t, "retired token", err, authcore.ErrNotFound)
 		got, err := tx.Retired(first.Token)
@@ -66,8 +68,8 @@ func testRefresh(t *testing.T, f *Fixture) {
 
 	// A log-out that read the list before the refresh takes the session all the
 	// same: whoever holds the new token is out.
-	update(t, f.Store, func(tx authcore.Tx) { tx.DeleteSession("u", line(first)) })
-	view(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.DeleteSession("u", line(first)) })
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		_, _, err := tx.Session(second.Token)
 		wantErr(t, "deleted by an old line", err, authcore.ErrNotFound)
 		refs, err := tx.Sessions("u")
@@ -79,22 +81,22 @@ func testSessionList(t *testing.T, f *Fixture) {
 	old := session("old", "u", "old")
 	old.Expires = base.Add(-time.Minute)
 	mine, theirs := session("mine", "u", "mine"), session("theirs", "v", "theirs")
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		tx.PutUser(user("u"))
 		tx.PutUser(user("v"))
 		tx.PutSession(old)
 		tx.PutSession(mine)
 		tx.PutSession(theirs)
 	})
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		refs, err := tx.Sessions("u")
 		want(t, "Sessions", living(refs), err, []authcore.SessionRef{line(mine)})
 		refs, err = tx.Sessions("v")
 		want(t, "the other user's", refs, err, []authcore.SessionRef{line(theirs)})
 	})
 	mine.Used, mine.Expires = false, base.Add(2*time.Hour)
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutSession(mine) })
-	view(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutSession(mine) })
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		refs, err := tx.Sessions("u")
 		want(t, "written again", living(refs), err, []authcore.SessionRef{line(mine)})
 		got, _, err := tx.Session(mine.Token)
@@ -111,7 +113,7 @@ func living(refs []authcore.SessionRef) []authcore.SessionRef {
 func testOrphan(t *testing.T, f *Fixture) {
 	s := session("s", "nobody", 1)
 	if f.Store.Update(t.Context(), func(tx authcore.Tx) error { tx.PutSession(s); return nil }) != nil {
-		view(t, f.Store, func(tx authcore.Tx) {
+		view(t, f.Store, func(t *run, tx authcore.Tx) {
 			_, _, err := tx.Session(s.Token)
 			wantErr(t, "a session that was refused", err, authcore.ErrNotFound)
 		})

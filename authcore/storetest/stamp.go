@@ -9,13 +9,13 @@ import (
 // testStamps is for stores whose transactions are Stamped.
 func testStamps(t *testing.T, f *Fixture) {
 	able := false
-	view(t, f.Store, func(tx authcore.Tx) { _, able = tx.(authcore.Stamped) })
+	view(t, f.Store, func(t *run, tx authcore.Tx) { _, able = tx.(authcore.Stamped) })
 	if !able {
 		t.Skip("optional: its transactions are not Stamped")
 	}
 	u, s := user("u"), session("s", "u", 1)
 	other := session("other", "u", 2)
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(u); tx.PutUser(user("v")); tx.PutSession(s) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(u); tx.PutUser(user("v")); tx.PutSession(s) })
 	last, err := stampOf(t, f.Store, s.Token, "u")
 	if err != nil || last == (authcore.Stamp{}) {
 		t.Fatalf("Stamp: %v, error %v", last, err)
@@ -23,18 +23,18 @@ func testStamps(t *testing.T, f *Fixture) {
 	earlier := map[authcore.Stamp]string{last: "the first writing"}
 	for _, step := range []struct {
 		what    string
-		write   func(authcore.Tx)
+		write   func(*run, authcore.Tx)
 		changes bool
 	}{
-		{"nothing", func(authcore.Tx) {}, false},
-		{"another user", func(tx authcore.Tx) { tx.PutUser(user("v")) }, false},
-		{"another session of the user", func(tx authcore.Tx) { tx.PutSession(other) }, false},
-		{"the end of that session", func(tx authcore.Tx) { tx.DeleteSession("u", line(other)) }, false},
-		{"a link of the user", func(tx authcore.Tx) { tx.PutLink(link(hash("identity"), "101"), "u") }, false},
-		{"the session", func(tx authcore.Tx) { s.Used = false; tx.PutSession(s) }, true},
-		{"the user", func(tx authcore.Tx) { u.Epoch++; tx.PutUser(u) }, true},
-		{"both", func(tx authcore.Tx) { tx.PutUser(u); tx.PutSession(s) }, true},
-		{"the session as it was", func(tx authcore.Tx) { tx.PutSession(s) }, true},
+		{"nothing", func(_ *run, _ authcore.Tx) {}, false},
+		{"another user", func(_ *run, tx authcore.Tx) { tx.PutUser(user("v")) }, false},
+		{"another session of the user", func(_ *run, tx authcore.Tx) { tx.PutSession(other) }, false},
+		{"the end of that session", func(_ *run, tx authcore.Tx) { tx.DeleteSession("u", line(other)) }, false},
+		{"a link of the user", func(_ *run, tx authcore.Tx) { tx.PutLink(link(hash("identity"), "101"), "u") }, false},
+		{"the session", func(_ *run, tx authcore.Tx) { s.Used = false; tx.PutSession(s) }, true},
+		{"the user", func(_ *run, tx authcore.Tx) { u.Epoch++; tx.PutUser(u) }, true},
+		{"both", func(_ *run, tx authcore.Tx) { tx.PutUser(u); tx.PutSession(s) }, true},
+		{"the session as it was", func(_ *run, tx authcore.Tx) { tx.PutSession(s) }, true},
 	} {
 		update(t, f.Store, step.write)
 		stamp, err := stampOf(t, f.Store, s.Token, "u")
@@ -70,12 +70,12 @@ func testStampsOfAbsent(t *testing.T, f *Fixture, s authcore.Session) {
 	if err != nil {
 		t.Errorf("before the retirement: %v", err)
 	}
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		tx.RetireToken(s.Token, authcore.Retired{Session: s.ID, At: base, Expires: s.Expires})
 	})
 	_, err = stampOf(t, f.Store, s.Token, "u")
 	wantErr(t, "retired", err, authcore.ErrNotFound)
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutSession(s) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutSession(s) })
 	if after, err := stampOf(t, f.Store, s.Token, "u"); err != nil || after == before {
 		t.Errorf("written anew: stamp %v as before, error %v", after, err)
 	}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func testRollback(t *testing.T, f *Fixture) {
 	if err := f.Store.View(t.Context(), func(authcore.Tx) error { return mine }); err != mine {
 		t.Errorf("View: got error %v, want the function's own", err)
 	}
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		_, err := tx.User("u")
 		wantErr(t, "user of a refused update", err, authcore.ErrNotFound)
 		_, err = tx.UserByIdentity(hash("identity"))
@@ -40,7 +41,7 @@ func testRollback(t *testing.T, f *Fixture) {
 func testReadYourWrites(t *testing.T, f *Fixture) {
 	h := authcore.IdentityHash(hash("identity"))
 	u, s := user("u", h), session("s", "u", 1)
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		tx.PutUser(u)
 		tx.PutLink(u.Links[0], "u")
 		tx.PutSession(s)
@@ -53,7 +54,7 @@ func testReadYourWrites(t *testing.T, f *Fixture) {
 		wantErr(t, "deleted again", err, authcore.ErrNotFound)
 		tx.PutSession(s)
 	})
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, _, err := tx.SessionByID("s")
 		want(t, "the last write", got, err, s)
 	})
@@ -63,13 +64,13 @@ func testReadYourWrites(t *testing.T, f *Fixture) {
 // not there.
 func testRunAgain(t *testing.T, f *Fixture) {
 	runs := 0
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		runs++
 		u := user("u")
 		u.Epoch = uint32(runs)
 		tx.PutUser(u)
 	})
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, err := tx.User("u")
 		want(t, "epoch", got.Epoch, err, uint32(runs))
 	})
@@ -80,7 +81,7 @@ func testWriteInView(t *testing.T, f *Fixture) {
 	if err == nil {
 		t.Error("View accepts a write")
 	}
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		_, err := tx.User("u")
 		wantErr(t, "user written in a view", err, authcore.ErrNotFound)
 	})
@@ -95,7 +96,7 @@ func testPanic(t *testing.T, f *Fixture) {
 			t.Errorf("%s: no error for a panic", name)
 		}
 	}
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(user("u")) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(user("u")) })
 }
 
 func testContext(t *testing.T, f *Fixture) {
@@ -106,36 +107,47 @@ func testContext(t *testing.T, f *Fixture) {
 	} {
 		wantErr(t, name, run(ctx, func(authcore.Tx) error { return nil }), context.Canceled)
 	}
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(user("u")) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(user("u")) })
 }
 
-// A view sees one moment, however long it takes.
+// A view sees one moment, however long it takes. It may run again, and then sees
+// another.
 func testSnapshot(t *testing.T, f *Fixture) {
-	first := user("u")
-	update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(first) })
-	second := first
-	second.Epoch++
-	view(t, f.Store, func(tx authcore.Tx) {
-		for range 2 {
-			got, err := tx.User("u")
-			want(t, "user in the snapshot", got, err, first)
-			update(t, f.Store, func(tx authcore.Tx) { tx.PutUser(second); tx.PutUser(user("v")) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(user("u")) })
+	runs := uint32(0)
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
+		runs++
+		before, err := tx.User("u")
+		if err != nil {
+			t.Errorf("User: %v", err)
 		}
-		_, err := tx.User("v")
+		since := authcore.UserID(fmt.Sprint("made in run ", runs))
+		for range 2 {
+			update(t, f.Store, func(t *run, tx authcore.Tx) {
+				changed := user("u")
+				changed.Epoch = 100 + runs
+				tx.PutUser(changed)
+				tx.PutUser(user(since))
+			})
+			got, err := tx.User("u")
+			want(t, "user in the snapshot", got, err, before)
+		}
+		_, err = tx.User(since)
 		wantErr(t, "user made since", err, authcore.ErrNotFound)
 	})
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, err := tx.User("u")
-		want(t, "user after", got, err, second)
+		want(t, "epoch after", got.Epoch, err, 100+runs)
 	})
 }
 
 func testVolatile(t *testing.T, f *Fixture) {
 	ticket := authcore.Ticket{Token: hash("ticket"), Session: "s", Receiver: "c", Expires: base.Add(time.Hour)}
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(user("u")); tx.PutSession(session("s", "u", 1)) })
 	if err := f.Store.UpdateVolatile(t.Context(), func(tx authcore.Tx) error { tx.PutTicket(ticket); return nil }); err != nil {
 		t.Fatalf("UpdateVolatile: %v", err)
 	}
-	view(t, f.Store, func(tx authcore.Tx) {
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, err := tx.Ticket(ticket.Token)
 		want(t, "Ticket", got, err, ticket)
 	})
@@ -145,17 +157,17 @@ func testReopen(t *testing.T, f *Fixture) {
 	h := authcore.IdentityHash(hash("identity"))
 	u, s := user("u", h), session("s", "u", 1)
 	a := authcore.Access{User: "u", Expires: base.Add(time.Hour)}
-	update(t, f.Store, func(tx authcore.Tx) {
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		tx.PutUser(u)
 		tx.PutLink(u.Links[0], "u")
 		tx.PutSession(s)
 		tx.PutAccess(hash("access"), a)
 		tx.PutTicket(authcore.Ticket{Token: hash("ticket"), Session: s.ID, Expires: base.Add(time.Hour)})
 	})
-	update(t, f.Store, func(tx authcore.Tx) { tx.DeleteTicket(hash("ticket")) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.DeleteTicket(hash("ticket")) })
 	for range 2 {
 		s2 := f.Reopen(t)
-		view(t, s2, func(tx authcore.Tx) {
+		view(t, s2, func(t *run, tx authcore.Tx) {
 			record, err := tx.Login(authcore.LoginQuery{Identity: h, Access: hash("access")})
 			want(t, "Login", record, err, authcore.LoginRecord{
 				Linked: true, User: u, Sessions: []authcore.SessionRef{line(s)}, Seen: true, Access: a,

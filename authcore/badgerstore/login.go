@@ -3,7 +3,6 @@ package badgerstore
 import (
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/qqauth/qqauth/authcore"
 )
@@ -71,7 +70,7 @@ func (t *tx) User(id authcore.UserID) (authcore.User, error) {
 
 // PutUser implements [authcore.Tx].
 func (t *tx) PutUser(u authcore.User) {
-	t.save(kindUser.key(string(u.ID)), u, time.Time{})
+	t.save(kindUser.key(string(u.ID)), u, 0)
 }
 
 // PutLink implements [authcore.Tx].
@@ -81,7 +80,7 @@ func (t *tx) PutLink(l authcore.Link, id authcore.UserID) {
 
 // PutAccess implements [authcore.Tx].
 func (t *tx) PutAccess(h authcore.AccessHash, a authcore.Access) {
-	t.savePair(kindAccess.hash(h), a, a.Expires)
+	t.savePair(kindAccess.hash(h), a, t.store.ttl(a.Expires))
 }
 
 // Union implements [authcore.Tx].
@@ -93,7 +92,7 @@ func (t *tx) Union(h authcore.UnionHash) ([]authcore.UnionMember, error) {
 
 // PutUnion implements [authcore.Tx].
 func (t *tx) PutUnion(h authcore.UnionHash, members []authcore.UnionMember) {
-	t.savePair(kindUnion.hash(h), members, time.Time{})
+	t.savePair(kindUnion.hash(h), members, 0)
 }
 
 // Ring implements [authcore.Tx].

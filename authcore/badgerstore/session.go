@@ -68,8 +68,9 @@ func (t *tx) PutSession(s authcore.Session) {
 	if old, _, err := t.token(idKey); err == nil && old != s.Token {
 		t.delete(kindSession.hash(old))
 	}
-	t.save(kindSession.hash(s.Token), s, s.Expires)
-	t.set(entry{key: idKey, plain: s.Token[:], expires: t.store.ttl(s.Expires)})
+	expires := t.store.ttl(s.Expires)
+	t.save(kindSession.hash(s.Token), s, expires)
+	t.set(entry{key: idKey, plain: s.Token[:], expires: expires})
 
 	now := t.store.cfg.Now()
 	t.editList(s.User, func(refs []authcore.SessionRef) []authcore.SessionRef {
@@ -99,7 +100,7 @@ func (t *tx) DeleteSession(user authcore.UserID, ref authcore.SessionRef) {
 // RetireToken implements [authcore.Tx].
 func (t *tx) RetireToken(h authcore.TokenHash, r authcore.Retired) {
 	t.delete(kindSession.hash(h))
-	t.save(kindRetired.hash(h), r, r.Expires)
+	t.save(kindRetired.hash(h), r, t.store.ttl(r.Expires))
 }
 
 // editList rewrites a user's list of sessions. It lives as long as its longest
@@ -115,7 +116,7 @@ func (t *tx) editList(user authcore.UserID, edit func([]authcore.SessionRef) []a
 		t.delete(mirror(key))
 		return
 	}
-	t.savePair(key, refs, latest(refs, func(r authcore.SessionRef) time.Time { return r.Expires }))
+	t.savePair(key, refs, t.store.ttl(latest(refs, func(r authcore.SessionRef) time.Time { return r.Expires })))
 }
 
 // latest is the latest expiry of a list's lines.

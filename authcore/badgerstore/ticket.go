@@ -16,7 +16,7 @@ func (t *tx) Ticket(h authcore.TokenHash) (authcore.Ticket, error) {
 
 // PutTicket implements [authcore.Tx].
 func (t *tx) PutTicket(ticket authcore.Ticket) {
-	t.save(kindTicket.hash(ticket.Token), ticket, ticket.Expires)
+	t.save(kindTicket.hash(ticket.Token), ticket, t.store.ttl(ticket.Expires))
 }
 
 // DeleteTicket implements [authcore.Tx].
@@ -39,7 +39,7 @@ func (t *tx) Pendings(h authcore.IdentityHash) ([]authcore.PendingRef, error) {
 // PutPending implements [authcore.Tx]. A login that is written again keeps its
 // place: the oldest comes first.
 func (t *tx) PutPending(p authcore.Pending) {
-	t.save(kindPending.key(string(p.ID)), p, p.Expires)
+	t.save(kindPending.key(string(p.ID)), p, t.store.ttl(p.Expires))
 	now := t.store.cfg.Now()
 	t.editPendings(p.Identity, func(refs []authcore.PendingRef) []authcore.PendingRef {
 		line := authcore.PendingRef{ID: p.ID, Expires: p.Expires}
@@ -72,7 +72,7 @@ func (t *tx) editPendings(h authcore.IdentityHash, edit func([]authcore.PendingR
 		t.delete(key)
 		return
 	}
-	t.save(key, refs, latest(refs, func(r authcore.PendingRef) time.Time { return r.Expires }))
+	t.save(key, refs, t.store.ttl(latest(refs, func(r authcore.PendingRef) time.Time { return r.Expires })))
 }
 
 var _ authcore.Tx = (*tx)(nil)

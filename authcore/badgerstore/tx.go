@@ -186,22 +186,23 @@ func (t *tx) set(e entry) {
 
 func (t *tx) delete(key []byte) { t.set(entry{key: key}) }
 
-// save writes v at key, to be collected some time after expiry; a zero expiry
-// means never.
-func (t *tx) save(key []byte, v any, expiry time.Time) []byte {
+// save writes v at key, to be collected when Badger's clock says expires; 0 means
+// never.
+func (t *tx) save(key []byte, v any, expires uint64) []byte {
 	plain, err := record.Encode(v)
 	if err != nil {
 		t.keep(fmt.Errorf("encode a record of kind %#x: %w", key[0], err))
 		return nil
 	}
-	t.set(entry{key: key, plain: plain, expires: t.store.ttl(expiry)})
+	t.set(entry{key: key, plain: plain, expires: expires})
 	return plain
 }
 
-// savePair is save for a record that is written twice.
-func (t *tx) savePair(key []byte, v any, expiry time.Time) {
-	plain := t.save(key, v, expiry)
-	t.set(entry{key: mirror(key), plain: reflection(key, plain), expires: t.store.ttl(expiry)})
+// savePair is save for a record that is written twice. Both go at one moment, or
+// the one left over would be damage.
+func (t *tx) savePair(key []byte, v any, expires uint64) {
+	plain := t.save(key, v, expires)
+	t.set(entry{key: mirror(key), plain: reflection(key, plain), expires: expires})
 }
 
 // setPair is set for a record that is written twice.

@@ -19,13 +19,16 @@ var mayImport = map[string][]string{
 	"authcore/storetest":    {"authcore"},
 	"authcore/record":       nil,
 	"authcore/badgerstore":  {"authcore", "authcore/record"},
+	"authcore/pgstore":      {"authcore", "authcore/record"},
 	"caddymodule/idaas":     {"authcore", "authcore/opaque", "authcore/strictjson"},
 	"caddymodule/oidc":      {"authcore", "authcore/strictjson"},
+	"caddymodule/transfer":  {"authcore", "authcore/strictjson"},
 	"caddymodule":           {"*"},
 	"caddymodule/cmd/caddy": {"caddymodule"},
 	"caddymodule/cmd/bench": {"*"},
 	"caddymodule/e2e":       nil, // it knows the program only
 	"internal/house":        nil,
+	"internal/pgtest":       nil,
 }
 
 // onlyIn says which packages may import what is not ours: the server and each
@@ -34,6 +37,7 @@ var onlyIn = map[string][]string{
 	"github.com/caddyserver/":     {"caddymodule", "caddymodule/cmd/caddy"},
 	"github.com/dgraph-io/badger": {"authcore/badgerstore"},
 	"github.com/go-jose/go-jose":  {"authcore/token"},
+	"github.com/jackc/pgx":        {"authcore/pgstore"},
 	"github.com/prometheus/":      {"caddymodule"},
 	"golang.org/x/oauth2":         nil, // it cannot speak QQ's dialect
 }

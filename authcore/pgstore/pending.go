@@ -1,0 +1,85 @@
+package pgstore
+
+import (
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qqauth/qqauth/authcore"
+)
+
+// claimed is the sealed part of a pending login: what QQ said of its account.
+type claimed struct {
+	OpenID   string `cbor:"1,keyasint,omitempty"`
+	UnionID  string `cbor:"2,keyasint,omitempty"`
+	Nickname string `cbor:"3,keyasint,omitempty"`
+}
+
+// Pending implements [authcore.Tx].
+func (t *tx) Pending(id authcore.PendingID) (p authcore.Pending, err error) {
+	found := false
+	err = t.read(statement{
+		sql: `SELECT identity, status, app, coalesce(user_id, ''), client, device, access, created, expires, personal
+			FROM qqauth_pendings WHERE id = $1`,
+		args: []any{string(id)},
+		scan: func(rows pgx.Rows) error {
+			found = true
+			var identity, device, access, sealed []byte
+			var status, app, user, client string
+			err := rows.Scan(&identity, &status, &app, &user, &client, &device, &access, &p.Created, &p.Expires, &sealed)
+			if err != nil {
+				return err
+			}
+			var c claimed
+			p.ID, p.Status, p.Identity = id, authcore.Status(status), hash(identity)
+			p.App, p.User, p.Client = authcore.AppID(app), authcore.UserID(user), authcore.ClientID(client)
+			p.Device, p.Access = hash(device), hash(access)
+			p.Created, p.Expires = p.Created.UTC(), p.Expires.UTC()
+			err = t.open("qqauth_pendings", []byte(id), sealed, &c)
+			p.OpenID, p.UnionID, p.Nickname = c.OpenID, c.UnionID, c.Nickname
+			return err
+		},
+	})
+	if err = none(found, err); err != nil {
+		return authcore.Pending{}, err
+	}
+	return p, nil
+}
+
+// Pendings implements [authcore.Tx].
+func (t *tx) Pendings(h authcore.IdentityHash) (refs []authcore.PendingRef, err error) {
+	err = t.read(statement{
+		sql:  "SELECT id, expires FROM qqauth_pendings WHERE identity = $1 ORDER BY created, id",
+		args: []any{h[:]},
+		scan: func(rows pgx.Rows) error {
+			var id string
+			var r authcore.PendingRef
+			if err := rows.Scan(&id, &r.Expires); err != nil {
+				return err
+			}
+			r.ID, r.Expires = authcore.PendingID(id), r.Expires.UTC()
+			refs = append(refs, r)
+			return nil
+		},
+	})
+	return refs, err
+}
+
+// PutPending implements [authcore.Tx].
+func (t *tx) PutPending(p authcore.Pending) {
+	var user any
+	if p.User != "" {
+		user = string(p.User)
+	}
+	sealed := t.seal("qqauth_pendings", []byte(p.ID), &claimed{OpenID: p.OpenID, UnionID: p.UnionID, Nickname: p.Nickname})
+	t.write(`INSERT INTO qqauth_pendings (id, identity, status, app, user_id, client, device, access, created, expires, personal)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		ON CONFLICT (id) DO UPDATE SET identity = excluded.identity, status = excluded.status, app = excluded.app,
+			user_id = excluded.user_id, client = excluded.client, device = excluded.device, access = excluded.access,
+			created = excluded.created, expires = excluded.expires, personal = excluded.personal`,
+		string(p.ID), p.Identity[:], string(p.Status), string(p.App), user, string(p.Client), orNull(p.Device),
+		orNull(p.Access), p.Created, p.Expires, sealed)
+}
+
+// DeletePending implements [authcore.Tx].
+func (t *tx) DeletePending(h authcore.IdentityHash, id authcore.PendingID) {
+	t.write("DELETE FROM qqauth_pendings WHERE id = $1 AND identity = $2", string(id), h[:])
+}

@@ -1,0 +1,208 @@
+package pgstore
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qqauth/qqauth/authcore"
+)
+
+// device is the sealed part of a session: what the caller's device said of itself
+// and where it called from.
+type device struct {
+	OS       string `cbor:"1,keyasint,omitempty"`
+	Agent    string `cbor:"2,keyasint,omitempty"`
+	IP       string `cbor:"3,keyasint,omitempty"`
+	DeviceIP string `cbor:"4,keyasint,omitempty"`
+}
+
+const sessionColumns = `s.id, s.token, s.user_id, s.client, s.device, s.methods, s.auth_time, s.issued, s.expires,
+	s.epoch, s.parent, s.previous, s.used, s.personal, s.version`
+
+// sessionRow takes the columns of a session.
+type sessionRow struct {
+	id, user, client, parent        string
+	token, device, previous, sealed []byte
+	methods                         []string
+	authTime, issued, expires       time.Time
+	epoch, version                  int64
+	used                            bool
+}
+
+func (r *sessionRow) targets() []any {
+	return []any{&r.id, &r.token, &r.user, &r.client, &r.device, &r.methods, &r.authTime, &r.issued, &r.expires,
+		&r.epoch, &r.parent, &r.previous, &r.used, &r.sealed, &r.version}
+}
+
+// session makes a session of a row.
+func (t *tx) session(r *sessionRow) (authcore.Session, error) {
+	s := authcore.Session{
+		ID: authcore.SessionID(r.id), Token: hash(r.token), User: authcore.UserID(r.user), Client: authcore.ClientID(r.client),
+		Device: hash(r.device), AuthTime: r.authTime.UTC(), Issued: r.issued.UTC(), Expires: r.expires.UTC(),
+		Epoch: uint32(r.epoch), Parent: authcore.SessionID(r.parent), Previous: hash(r.previous), Used: r.used,
+	}
+	for _, m := range r.methods {
+		s.Methods = append(s.Methods, authcore.Method(m))
+	}
+	var d device
+	if err := t.open("qqauth_sessions", []byte(s.ID), r.sealed, &d); err != nil {
+		return authcore.Session{}, err
+	}
+	s.OS, s.Agent, s.IP, s.DeviceIP = d.OS, d.Agent, d.IP, d.DeviceIP
+	return s, nil
+}
+
+// Session implements [authcore.Tx].
+func (t *tx) Session(h authcore.TokenHash) (authcore.Session, authcore.User, error) {
+	s, u, stamp, err := t.findSession("s.token = $1", h[:])
+	if err == nil {
+		t.last = lastSession{h, u.ID, stamp}
+	}
+	return s, u, err
+}
+
+// SessionByID implements [authcore.Tx].
+func (t *tx) SessionByID(id authcore.SessionID) (authcore.Session, authcore.User, error) {
+	s, u, _, err := t.findSession("s.id = $1 AND s.token IS NOT NULL", string(id))
+	return s, u, err
+}
+
+func (t *tx) findSession(where string, key any) (s authcore.Session, u authcore.User, stamp authcore.Stamp, err error) {
+	found := false
+	var session sessionRow
+	var user userRow
+	err = t.read(statement{
+		sql: "SELECT " + sessionColumns + ", " + userColumns +
+			" FROM qqauth_sessions s LEFT JOIN qqauth_users u ON u.id = s.user_id WHERE " + where,
+		args: []any{key},
+		scan: func(rows pgx.Rows) error {
+			found = true
+			return rows.Scan(append(session.targets(), user.targets()...)...)
+		},
+	})
+	if err = none(found, err); err != nil {
+		return s, u, stamp, err
+	}
+	if user.id == nil {
+		return s, u, stamp, t.damaged("qqauth_sessions", "names a user that is absent")
+	}
+	if s, err = t.session(&session); err == nil {
+		u, err = t.user(&user)
+	}
+	if err != nil {
+		return authcore.Session{}, authcore.User{}, stamp, err
+	}
+	return s, u, authcore.Stamp{uint64(session.version), uint64(*user.version)}, nil
+}
+
+// lastSession is the stamp of the session that was read last.
+type lastSession struct {
+	token authcore.TokenHash
+	user  authcore.UserID
+	stamp authcore.Stamp
+}
+
+// Stamp implements [authcore.Stamped] by the versions of both rows.
+func (t *tx) Stamp(h authcore.TokenHash, user authcore.UserID) (stamp authcore.Stamp, err error) {
+	if t.last.token == h && t.last.user == user {
+		return t.last.stamp, nil // read a moment ago
+	}
+	found := false
+	err = t.read(statement{
+		sql:  "SELECT s.version, u.version FROM qqauth_sessions s CROSS JOIN qqauth_users u WHERE s.token = $1 AND u.id = $2",
+		args: []any{h[:], string(user)},
+		scan: func(rows pgx.Rows) error {
+			found = true
+			var session, user int64
+			err := rows.Scan(&session, &user)
+			stamp = authcore.Stamp{uint64(session), uint64(user)}
+			return err
+		},
+	})
+	return stamp, none(found, err)
+}
+
+// Sessions implements [authcore.Tx].
+func (t *tx) Sessions(id authcore.UserID) (refs []authcore.SessionRef, err error) {
+	err = t.read(sessionsOf(&refs, "qqauth_sessions s WHERE s.user_id = $1", string(id)))
+	return refs, err
+}
+
+// sessionsOf reads the lines of a user's list, the one issued first before the
+// others.
+func sessionsOf(refs *[]authcore.SessionRef, from string, key any) statement {
+	return statement{
+		sql:  "SELECT s.id, s.token, s.client, s.issued, s.expires, s.parent FROM " + from + " ORDER BY s.issued, s.id",
+		args: []any{key},
+		scan: func(rows pgx.Rows) error {
+			var id, client, parent string
+			var token []byte
+			var r authcore.SessionRef
+			if err := rows.Scan(&id, &token, &client, &r.Issued, &r.Expires, &parent); err != nil {
+				return err
+			}
+			r.ID, r.Token, r.Client, r.Parent = authcore.SessionID(id), hash(token), authcore.ClientID(client), authcore.SessionID(parent)
+			r.Issued, r.Expires = r.Issued.UTC(), r.Expires.UTC()
+			*refs = append(*refs, r)
+			return nil
+		},
+	}
+}
+
+// PutSession implements [authcore.Tx].
+func (t *tx) PutSession(s authcore.Session) {
+	methods := make([]string, len(s.Methods))
+	for i, m := range s.Methods {
+		methods[i] = string(m)
+	}
+	sealed := t.seal("qqauth_sessions", []byte(s.ID), &device{OS: s.OS, Agent: s.Agent, IP: s.IP, DeviceIP: s.DeviceIP})
+	t.write(`INSERT INTO qqauth_sessions (id, token, user_id, client, device, methods, auth_time, issued, expires,
+			epoch, parent, previous, used, personal, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+		ON CONFLICT (id) DO UPDATE SET token = excluded.token, user_id = excluded.user_id, client = excluded.client,
+			device = excluded.device, methods = excluded.methods, auth_time = excluded.auth_time, issued = excluded.issued,
+			expires = excluded.expires, epoch = excluded.epoch, parent = excluded.parent, previous = excluded.previous,
+			used = excluded.used, personal = excluded.personal, version = excluded.version`,
+		string(s.ID), s.Token[:], string(s.User), string(s.Client), orNull(s.Device), methods, s.AuthTime, s.Issued, s.Expires,
+		int64(s.Epoch), string(s.Parent), orNull(s.Previous), s.Used, sealed, newVersion())
+}
+
+// DeleteSession implements [authcore.Tx]. Its tickets and retired tokens go with
+// it.
+func (t *tx) DeleteSession(user authcore.UserID, ref authcore.SessionRef) {
+	t.write("DELETE FROM qqauth_sessions WHERE id = $1 AND user_id = $2", string(ref.ID), string(user))
+}
+
+// Retired implements [authcore.Tx].
+func (t *tx) Retired(h authcore.TokenHash) (r authcore.Retired, err error) {
+	found := false
+	err = t.read(statement{
+		sql:  "SELECT session_id, at, expires FROM qqauth_retired_tokens WHERE token = $1",
+		args: []any{h[:]},
+		scan: func(rows pgx.Rows) error {
+			found = true
+			return scanRetired(rows, &r)
+		},
+	})
+	return r, none(found, err)
+}
+
+// scanRetired reads the columns session_id, at and expires, behind others.
+func scanRetired(rows pgx.Rows, r *authcore.Retired, before ...any) error {
+	var id string
+	if err := rows.Scan(append(before, &id, &r.At, &r.Expires)...); err != nil {
+		return err
+	}
+	r.Session, r.At, r.Expires = authcore.SessionID(id), r.At.UTC(), r.Expires.UTC()
+	return nil
+}
+
+// RetireToken implements [authcore.Tx]. The session's row stays, for what refers
+// to it, without a token until its successor is written.
+func (t *tx) RetireToken(h authcore.TokenHash, r authcore.Retired) {
+	t.write("UPDATE qqauth_sessions SET token = NULL WHERE token = $1", h[:])
+	t.write(`INSERT INTO qqauth_retired_tokens (token, session_id, at, expires) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (token) DO UPDATE SET session_id = excluded.session_id, at = excluded.at, expires = excluded.expires`,
+		h[:], string(r.Session), r.At, r.Expires)
+}

@@ -77,6 +77,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	a.store = store.(Store)
+	if store, ok := a.store.(choosy); ok {
+		if err := store.accept(&a.Config); err != nil {
+			return err
+		}
+	}
 	if a.metrics, err = newMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}

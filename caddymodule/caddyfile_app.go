@@ -15,7 +15,7 @@ import (
 //
 //	qqauth {
 //		public_url <url>
-//		store badger [<directory>]
+//		store badger [<directory>] | store postgres <dsn>
 //		secret_key <secret> [<previous>]
 //		qq <app_id> { … } | qq simulator [<app_id>]
 //		client <client_id> { … }
@@ -27,7 +27,7 @@ import (
 func (c *Config) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return parseDirective(d, "write its settings in a block", map[string]word{
 		"public_url":    {usage: "public_url <url>", min: 1, max: 1, set: text(&c.PublicURL, checkPublicURL)},
-		"store":         {usage: "store badger [<directory>]", min: 1, max: 2, set: c.setStore},
+		"store":         {usage: storeUsage, min: 1, max: 2, set: c.setStore},
 		"secret_key":    {usage: "secret_key <secret> [<previous>]", min: 1, max: 2, set: secretList(&c.SecretKey)},
 		"qq":            {usage: "qq <app_id> { … } or qq simulator [<app_id>]", min: 1, max: 2, many: true, open: c.openQQ},
 		"client":        {usage: "client <client_id> { … }", min: 1, max: 1, many: true, open: c.openClient},
@@ -41,21 +41,32 @@ func (c *Config) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	})
 }
 
-var storeNames = []string{"badger"}
+// storeUsage shows the quotes that a DSN of several words needs.
+const storeUsage = `store badger [<directory>] or store postgres "<dsn>"`
+
+var storeNames = []string{"badger", "postgres"}
 
 func (c *Config) setStore(args []string) error {
-	if args[0] == "postgres" {
-		return errors.New("postgres is not built yet: write store badger [<directory>]")
-	}
 	if err := oneOf(storeNames...)(args[0]); err != nil {
 		return err
 	}
 	store := struct {
 		Store     string `json:"store"`
 		Directory string `json:"directory,omitempty"`
+		DSN       string `json:"dsn,omitempty"`
 	}{Store: args[0]}
+	where := ""
 	if len(args) > 1 {
-		store.Directory = args[1]
+		where = args[1]
+	}
+	switch args[0] {
+	case "badger":
+		store.Directory = where
+	case "postgres":
+		store.DSN = where
+		if err := checkDSN(where); err != nil {
+			return fmt.Errorf("dsn: %w", err)
+		}
 	}
 	var err error
 	c.StoreRaw, err = json.Marshal(store)

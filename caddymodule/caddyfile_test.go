@@ -94,7 +94,10 @@ func TestAdaptErrors(t *testing.T) {
 		{"store missing", app("store"), "write store badger [<directory>]", "3"},
 		{"store unknown", app("store bagder"), "did you mean badger?", "3"},
 		{"store surplus", app("store badger a b"), "write store badger [<directory>]", "3"},
-		{"store later", app("store postgres postgres://h/db"), "postgres is not built yet: write store badger", "3"},
+		{"store postgres missing", app("store postgres"), "dsn: it is missing: write store postgres <dsn>", "3"},
+		{"store postgres unquoted", app("store postgres host=h dbname=qq"), `write store badger [<directory>] or store postgres "<dsn>"`, "3"},
+		{"store postgres placeholder", app("store postgres postgres://{http.request.host}/qq"), "write its placeholders as {env.NAME} or {file.PATH}", "3"},
+		{"store postgres brace", app("store postgres postgres://u:{env.A@h/qq"), "write its placeholders as {env.NAME} or {file.PATH}", "3"},
 		{"store twice", app("store badger\n\t\tstore badger"), "store stands twice", "4"},
 		{"secret_key missing", app("secret_key"), "write secret_key <secret> [<previous>]", "3"},
 		{"secret_key surplus", app("secret_key {env.A} {env.B} {env.C}"), "write secret_key <secret> [<previous>]", "3"},
@@ -198,6 +201,13 @@ func TestSecretStaysOutOfErrors(t *testing.T) {
 		"surplus":      "secret {env.A} {env.B} " + secret,
 		"with a brace": "secret " + secret + "{env.A}",
 		"in mfa":       "mfa " + secret,
+
+		"dsn for a store":    "}\nstore postgres://u:" + secret + "@h/db\nclient forum {",
+		"dsn on its own":     "}\nstore postgres\npostgres://u:" + secret + "@h/db\nclient forum {",
+		"dsn in pieces":      "}\nstore postgres host=h password=" + secret + "\nclient forum {",
+		"dsn with a brace":   "}\nstore postgres postgres://u:" + secret + "{@h/db\nclient forum {",
+		"dsn of that name":   "}\nstore postgers postgres://u:" + secret + "@h/db\nclient forum {",
+		"dsn with a surplus": "}\nstore postgres postgres://u:" + secret + "@h/db x\nclient forum {",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte("{\nqqauth {\nclient shop {\n"+lines+"\n}\n}\n}\n"), nil)

@@ -17,14 +17,16 @@ type Config struct {
 	// unless it names the loopback.
 	PublicURL string `json:"public_url,omitempty"`
 
-	// StoreRaw is where users, sessions and keys are kept. Default: `badger`, in
-	// `qqauth/` in Caddy's data directory.
+	// StoreRaw is where users, sessions and keys are kept: `badger`, on this
+	// machine, or `postgres`, for many nodes. Default: `badger`, in `qqauth/` in
+	// Caddy's data directory.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=qqauth.stores inline_key=store"`
 
 	// SecretKey wraps the store's key ring and does nothing else: 32 random
 	// bytes in hex or base64, the current one and, while it is being replaced,
 	// the previous one. Each is a placeholder, `{env.NAME}` or `{file.PATH}`.
-	// Default: made at the first start and kept in Caddy's storage.
+	// Default: made at the first start and kept in Caddy's storage. Required with
+	// the store `postgres`.
 	SecretKey []string `json:"secret_key,omitempty"`
 
 	// QQ are the applications at QQ Connect whose users may log in. At least

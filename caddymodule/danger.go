@@ -58,6 +58,13 @@ func (c *Config) refuseDanger() error {
 	return nil
 }
 
+// choosy is a Store that does not go with every configuration.
+type choosy interface {
+	// accept says what of a configuration that has passed check must change for
+	// this store, or what of the store is dangerous under it.
+	accept(c *Config) error
+}
+
 func isPlain(rawURL string) bool { return strings.HasPrefix(strings.ToLower(rawURL), "http://") }
 
 // dangerous says what is refused and what to write instead.

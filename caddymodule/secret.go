@@ -82,7 +82,10 @@ func (c *Client) resolve(loopback bool) ([]opaque.Secret, error) {
 	return list, nil
 }
 
-var placeholder = regexp.MustCompile(`^\{(?:env|file)\.[^{}]+\}$`)
+var (
+	placeholderWithin = regexp.MustCompile(`\{(?:env|file)\.[^{}]+\}`)
+	placeholder       = regexp.MustCompile("^" + placeholderWithin.String() + "$")
+)
 
 // resolveSecret returns what a placeholder leads to, or a literal as it is;
 // where a literal is dangerous, check has refused it before. Only the

@@ -1,0 +1,169 @@
+package transfer
+
+import (
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/qqauth/qqauth/authcore"
+)
+
+// version is that of the format. A file of a later one is refused: what it holds
+// might be lost.
+const version = 1
+
+// maxLine bounds a line with its end, which is held in memory.
+const maxLine = 256 << 10
+
+// Header is the first line.
+type Header struct {
+	Created time.Time
+	// Final says that the store was closed for writing: the file holds its
+	// sessions.
+	Final bool
+}
+
+// headerLine is the header as it is written.
+type headerLine struct {
+	Kind    string    `json:"qqauth"` // "export"
+	Version int       `json:"version"`
+	Created time.Time `json:"created"`
+	Final   bool      `json:"final"`
+}
+
+// The values of "type".
+const (
+	typeKeys    = "keys"
+	typeUser    = "user"
+	typeSession = "session"
+	typeRetired = "retired"
+	typeAccess  = "access"
+	typeAccount = "account"
+	typeEnd     = "end"
+)
+
+type keysLine struct {
+	Type string `json:"type"`
+	Ring []byte `json:"ring"` // wrapped by secret_key
+}
+
+type userLine struct {
+	Type        string            `json:"type"`
+	ID          authcore.UserID   `json:"id"`
+	Created     time.Time         `json:"created"`
+	Disabled    bool              `json:"disabled,omitempty"`
+	Epoch       uint32            `json:"epoch,omitempty"`
+	UserName    string            `json:"user_name,omitempty"`
+	DisplayName string            `json:"display_name,omitempty"`
+	Mobile      string            `json:"mobile,omitempty"`
+	Email       string            `json:"email,omitempty"`
+	Segments    map[string]string `json:"segments,omitempty"`
+	Links       []linkPart        `json:"links,omitempty"`
+}
+
+// linkPart has no hash of the identity: each store makes its own.
+type linkPart struct {
+	App     authcore.AppID `json:"app_id"`
+	OpenID  string         `json:"open_id"`
+	UnionID string         `json:"unionid,omitempty"`
+	Since   time.Time      `json:"since"`
+}
+
+type sessionLine struct {
+	Type     string             `json:"type"`
+	ID       authcore.SessionID `json:"sid"`
+	Token    hash               `json:"token_hash"`
+	User     authcore.UserID    `json:"user_id"`
+	Client   authcore.ClientID  `json:"client_id"`
+	Device   hash               `json:"device_hash,omitzero"`
+	Methods  []authcore.Method  `json:"amr"`
+	AuthTime time.Time          `json:"auth_time"`
+	Issued   time.Time          `json:"issued"`
+	Expires  time.Time          `json:"expires"`
+	Epoch    uint32             `json:"epoch,omitempty"`
+	Parent   authcore.SessionID `json:"parent_sid,omitempty"`
+	Previous hash               `json:"previous_token_hash,omitzero"`
+	Used     bool               `json:"used,omitempty"`
+	OS       string             `json:"operating_sys_version,omitempty"`
+	Agent    string             `json:"agent,omitempty"`
+	IP       string             `json:"ip,omitempty"`
+	DeviceIP string             `json:"device_ip,omitempty"`
+}
+
+type retiredLine struct {
+	Type    string             `json:"type"`
+	Token   hash               `json:"token_hash"`
+	Session authcore.SessionID `json:"sid"`
+	At      time.Time          `json:"at"`
+	Expires time.Time          `json:"expires"`
+}
+
+type accessLine struct {
+	Type    string          `json:"type"`
+	Hash    hash            `json:"access_hash"`
+	User    authcore.UserID `json:"user_id"`
+	Epoch   uint32          `json:"epoch,omitempty"`
+	Expires time.Time       `json:"expires"`
+}
+
+type accountLine struct {
+	Type        string            `json:"type"`
+	App         authcore.AppID    `json:"app_id"`
+	OpenID      string            `json:"open_id"`
+	UnionID     string            `json:"unionid,omitempty"`
+	DisplayName string            `json:"display_name,omitempty"`
+	Mobile      string            `json:"mobile,omitempty"`
+	Email       string            `json:"email,omitempty"`
+	Segments    map[string]string `json:"segments,omitempty"`
+}
+
+type endLine struct {
+	Type string `json:"type"`
+	Counts
+}
+
+// Counts are the records of a file by kind.
+type Counts struct {
+	Users    int `json:"users"`
+	Sessions int `json:"sessions"`
+	Retired  int `json:"retired"`
+	Accesses int `json:"accesses"`
+	Accounts int `json:"accounts,omitempty"`
+}
+
+// add counts a record.
+func (c *Counts) add(r authcore.Record) {
+	switch {
+	case r.User != nil:
+		c.Users++
+	case r.Session != nil:
+		c.Sessions++
+	case r.Retired != nil:
+		c.Retired++
+	case r.Access != nil:
+		c.Accesses++
+	case r.Account != nil:
+		c.Accounts++
+	}
+}
+
+// Total is the number of all records.
+func (c Counts) Total() int { return c.Users + c.Sessions + c.Retired + c.Accesses + c.Accounts }
+
+// hash is 32 bytes in base64url without padding.
+type hash [32]byte
+
+// MarshalText implements [encoding.TextMarshaler].
+func (h hash) MarshalText() ([]byte, error) {
+	return base64.RawURLEncoding.AppendEncode(nil, h[:]), nil
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (h *hash) UnmarshalText(text []byte) error {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(string(text))
+	if err != nil || len(b) != len(h) {
+		return errors.New("not 32 bytes in base64url")
+	}
+	copy(h[:], b)
+	return nil
+}

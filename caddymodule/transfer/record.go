@@ -1,0 +1,125 @@
+package transfer
+
+import (
+	"errors"
+	"time"
+
+	"github.com/qqauth/qqauth/authcore"
+)
+
+// lineOf is a record as it is written.
+func lineOf(r authcore.Record) (any, error) {
+	switch {
+	case r.User != nil:
+		return userToLine(r.User), nil
+	case r.Session != nil:
+		s := r.Session
+		return sessionLine{
+			Type: typeSession, ID: s.ID, Token: hash(s.Token), User: s.User, Client: s.Client, Device: hash(s.Device),
+			Methods: s.Methods, AuthTime: s.AuthTime.UTC(), Issued: s.Issued.UTC(), Expires: s.Expires.UTC(), Epoch: s.Epoch,
+			Parent: s.Parent, Previous: hash(s.Previous), Used: s.Used,
+			OS: s.OS, Agent: s.Agent, IP: s.IP, DeviceIP: s.DeviceIP,
+		}, nil
+	case r.Retired != nil:
+		t := r.Retired
+		return retiredLine{typeRetired, hash(t.Token), t.Session, t.At.UTC(), t.Expires.UTC()}, nil
+	case r.Access != nil:
+		a := r.Access
+		return accessLine{typeAccess, hash(a.Hash), a.User, a.Epoch, a.Expires.UTC()}, nil
+	case r.Account != nil:
+		a := r.Account
+		return accountLine{typeAccount, a.App, a.OpenID, a.UnionID, a.DisplayName, a.Mobile, a.Email, a.Segments}, nil
+	}
+	return nil, errors.New("record of no kind")
+}
+
+func userToLine(u *authcore.User) userLine {
+	line := userLine{
+		Type: typeUser, ID: u.ID, Created: u.Created.UTC(), Disabled: u.Disabled, Epoch: u.Epoch, UserName: u.UserName,
+		DisplayName: u.DisplayName, Mobile: u.Mobile, Email: u.Email, Segments: u.Segments,
+	}
+	for _, l := range u.Links {
+		line.Links = append(line.Links, linkPart{App: l.App, OpenID: l.OpenID, UnionID: l.UnionID, Since: l.Since.UTC()})
+	}
+	return line
+}
+
+// recordOf reads the record of a line. Its errors hold nothing of the line.
+func recordOf(kind string, line []byte) (r authcore.Record, err error) {
+	switch kind {
+	case typeUser:
+		r.User, err = readUser(line)
+	case typeSession:
+		r.Session, err = readSession(line)
+	case typeRetired:
+		var l retiredLine
+		err = decode(line, &l, &l.At, &l.Expires)
+		r.Retired = &authcore.RetiredToken{
+			Token:   authcore.TokenHash(l.Token),
+			Retired: authcore.Retired{Session: l.Session, At: l.At, Expires: l.Expires},
+		}
+	case typeAccess:
+		var l accessLine
+		err = decode(line, &l, &l.Expires)
+		r.Access = &authcore.KnownAccess{
+			Hash:   authcore.AccessHash(l.Hash),
+			Access: authcore.Access{User: l.User, Epoch: l.Epoch, Expires: l.Expires},
+		}
+	case typeAccount:
+		var l accountLine
+		err = decode(line, &l)
+		r.Account = &authcore.Account{
+			App: l.App, OpenID: l.OpenID, UnionID: l.UnionID, DisplayName: l.DisplayName,
+			Mobile: l.Mobile, Email: l.Email, Segments: l.Segments,
+		}
+	default:
+		err = errors.New("unknown type")
+	}
+	if err != nil {
+		return authcore.Record{}, err
+	}
+	return r, nil
+}
+
+func readUser(line []byte) (*authcore.User, error) {
+	var l userLine
+	if err := decode(line, &l, &l.Created); err != nil {
+		return nil, err
+	}
+	u := &authcore.User{
+		ID: l.ID, Created: l.Created, Disabled: l.Disabled, Epoch: l.Epoch, UserName: l.UserName,
+		DisplayName: l.DisplayName, Mobile: l.Mobile, Email: l.Email, Segments: l.Segments,
+	}
+	for _, p := range l.Links {
+		u.Links = append(u.Links, authcore.Link{App: p.App, OpenID: p.OpenID, UnionID: p.UnionID, Since: p.Since.UTC()})
+	}
+	return u, nil
+}
+
+func readSession(line []byte) (*authcore.Session, error) {
+	var l sessionLine
+	if err := decode(line, &l, &l.AuthTime, &l.Issued, &l.Expires); err != nil {
+		return nil, err
+	}
+	return &authcore.Session{
+		ID: l.ID, Token: authcore.TokenHash(l.Token), User: l.User, Client: l.Client, Device: authcore.DeviceHash(l.Device),
+		Methods: l.Methods, AuthTime: l.AuthTime, Issued: l.Issued, Expires: l.Expires, Epoch: l.Epoch,
+		Parent: l.Parent, Previous: authcore.TokenHash(l.Previous), Used: l.Used,
+		OS: l.OS, Agent: l.Agent, IP: l.IP, DeviceIP: l.DeviceIP,
+	}, nil
+}
+
+// decode reads a line whose names are known not to be doubled. times are those
+// that must be there.
+func decode(line []byte, v any, times ...*time.Time) error {
+	if err := unmarshal(line, v); err != nil {
+		return err
+	}
+	for _, t := range times {
+		if t.IsZero() {
+			return errors.New("a time is missing")
+		}
+		*t = t.UTC()
+	}
+	return nil
+}

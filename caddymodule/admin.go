@@ -44,6 +44,7 @@ func (a *AdminAPI) Routes() []caddy.AdminRoute {
 	} {
 		mux.HandleFunc(pattern, a.call(serve))
 	}
+	a.routeTransfers(mux)
 	return []caddy.AdminRoute{{Pattern: "/qqauth/", Handler: caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		if app := activeApp(); app == nil || !app.AdminAPI {
 			return adminError(http.StatusNotFound, errors.New("write admin_api in the qqauth block to open this API"))
@@ -73,6 +74,17 @@ func activeApp() *App {
 type adminCall func(*http.Request, *authcore.Service) (any, error)
 
 func (a *AdminAPI) call(serve adminCall) http.HandlerFunc {
+	return a.onNode(func(r *http.Request, _ *App, now *running) (any, error) { return serve(r, now.service) })
+}
+
+// nodeCall is an adminCall that goes past the service. It may also answer with an
+// adminStream.
+type nodeCall func(*http.Request, *App, *running) (any, error)
+
+// adminStream writes an answer that is too long to be held.
+type adminStream func(http.ResponseWriter)
+
+func (a *AdminAPI) onNode(serve nodeCall) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		app := activeApp()
 		if app == nil {
@@ -83,7 +95,11 @@ func (a *AdminAPI) call(serve adminCall) http.HandlerFunc {
 		var answer any
 		if err == nil {
 			defer now.node.Begin()()
-			answer, err = serve(r, now.service)
+			answer, err = serve(r, app, now)
+		}
+		if write, ok := answer.(adminStream); ok && err == nil {
+			write(w)
+			return
 		}
 		switch {
 		case err != nil:
@@ -110,6 +126,8 @@ func adminStatus(err error) int {
 		return http.StatusNotFound
 	case errors.Is(err, authcore.ErrSegments), errors.Is(err, errAdminRequest):
 		return http.StatusBadRequest
+	case errors.Is(err, authcore.ErrWrongSecret), errors.Is(err, authcore.ErrNotFrozen):
+		return http.StatusConflict
 	case errors.Is(err, authcore.ErrUnavailable):
 		return http.StatusServiceUnavailable
 	}

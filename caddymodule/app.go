@@ -72,20 +72,26 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.secrets, err = a.resolveSecrets(); err != nil {
 		return err
 	}
-	store, err := ctx.LoadModule(a, "StoreRaw")
-	if err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	a.store = store.(Store)
-	if store, ok := a.store.(choosy); ok {
-		if err := store.accept(&a.Config); err != nil {
-			return err
-		}
+	if err := a.loadStore(); err != nil {
+		return err
 	}
 	if a.metrics, err = newMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
 	return a.provisionQQ()
+}
+
+// loadStore readies the store module.
+func (a *App) loadStore() error {
+	store, err := a.ctx.LoadModule(a, "StoreRaw")
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	a.store = store.(Store)
+	if store, ok := a.store.(choosy); ok {
+		return store.accept(&a.Config)
+	}
+	return nil
 }
 
 // provisionQQ makes the clients that speak to QQ, and the simulator.

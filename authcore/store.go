@@ -126,9 +126,9 @@ type Feed interface {
 }
 
 // Archive is an ability of the Tx of a View: to go through everything that
-// outlives a move to another store. Each method lists up to limit records in the
-// order of their keys, beginning after the given one; the zero key comes before
-// all. Fewer than limit means that there are no more. A record that cannot be
+// outlives a move to another store. Each method lists up to limit records in an
+// order of the store's own, beginning after the given one; the zero key comes
+// before all. Fewer than limit means that there are no more. A record that cannot be
 // read is ErrDamaged and never left out.
 type Archive interface {
 	UsersAfter(after UserID, limit int) ([]User, error)

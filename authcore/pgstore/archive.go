@@ -10,7 +10,7 @@ import (
 func (t *tx) UsersAfter(after authcore.UserID, limit int) (users []authcore.User, err error) {
 	err = t.read(statement{
 		sql:  "SELECT " + userColumns + " FROM qqauth_users u WHERE u.id > $1 ORDER BY u.id LIMIT $2",
-		args: []any{string(after), limit},
+		args: []any{userKey(after), limit},
 		scan: func(rows pgx.Rows) error {
 			var r userRow
 			if err := rows.Scan(r.targets()...); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,12 +25,15 @@ const (
 
 // limits bound how long a store waits, and how late what it hears may be.
 type limits struct {
-	commit, call             time.Duration
+	commit, call, retry      time.Duration
 	announce, window, maxGap time.Duration
 }
 
 // standard are the limits of every store but those of tests.
-var standard = limits{commit: commitLimit, call: callLimit, announce: announceWithin, window: window, maxGap: maxGap}
+var standard = limits{
+	commit: commitLimit, call: callLimit, retry: retryFor,
+	announce: announceWithin, window: window, maxGap: maxGap,
+}
 
 // session is what every connection is set to. A scan of a whole table would make
 // every transaction conflict with every other; a timeout that fires in a COMMIT
@@ -60,10 +62,12 @@ func newPool(t Target, size int32, limit time.Duration) (pool, error) {
 	// then goes over another.
 	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
-		new(socket).attach(&c.Config)
+		keepSocket(&c.Config)
 		return nil
 	}
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
 		var b pgx.Batch
 		for _, sql := range session {
 			b.Queue(sql)
@@ -74,29 +78,26 @@ func newPool(t Target, size int32, limit time.Duration) (pool, error) {
 	return pool{p, limit}, err
 }
 
-// socket is the network side of one connection.
-type socket struct {
-	net.Conn
-	connected atomic.Bool
-}
-
 var errNoCancel = errors.New("requests to cancel are not sent")
 
-// attach makes a connection out of c hand its socket on and never send a cancel
-// request, which pgx does by dialling once more.
-func (s *socket) attach(c *pgconn.Config) {
+// connecting marks the contexts in which connections are made.
+type connecting struct{}
+
+// keepSocket makes a connection out of c hand its socket on, and never send a
+// request to cancel: for that pgx dials once more, in a context of its own.
+func keepSocket(c *pgconn.Config) {
 	dial := c.DialFunc
+	var socket net.Conn // of the host tried last, which is the one that is taken
 	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if s.connected.Load() {
+		if ctx.Value(connecting{}) == nil {
 			return nil, errNoCancel
 		}
 		conn, err := dial(ctx, network, addr)
-		s.Conn = conn
+		socket = conn
 		return conn, err
 	}
 	c.AfterConnect = func(_ context.Context, pg *pgconn.PgConn) error {
-		s.connected.Store(true)
-		pg.CustomData()[socketKey] = s
+		pg.CustomData()[socketKey] = socket
 		return nil
 	}
 }
@@ -106,12 +107,12 @@ const socketKey = "qqauth socket"
 // conn is a connection while somebody uses it.
 type conn struct {
 	*pgxpool.Conn
-	socket *socket
+	socket net.Conn
 }
 
 // acquire takes a connection, or makes one.
 func (p pool) acquire(ctx context.Context) (*conn, error) {
-	limited, cancel := context.WithTimeout(ctx, p.limit)
+	limited, cancel := context.WithTimeout(context.WithValue(ctx, connecting{}, true), p.limit)
 	defer cancel()
 	c, err := p.Acquire(limited)
 	if err != nil {
@@ -120,12 +121,19 @@ func (p pool) acquire(ctx context.Context) (*conn, error) {
 		}
 		return nil, connectFault(err, p.limit)
 	}
-	return &conn{c, c.Conn().PgConn().CustomData()[socketKey].(*socket)}, nil
+	return &conn{c, c.Conn().PgConn().CustomData()[socketKey].(net.Conn)}, nil
 }
 
 // drop ends the connection without another word to the server, which will notice
 // in its own time.
-func (c *conn) drop() { _ = c.socket.Conn.Close() }
+func (c *conn) drop() { _ = c.socket.Close() }
+
+// inTransaction reports whether a connection that lives was left in a transaction,
+// if only in one that has failed.
+func (c *conn) inTransaction() bool {
+	pg := c.Conn.Conn().PgConn()
+	return !pg.IsClosed() && pg.TxStatus() != 'I'
+}
 
 // statement is one SQL statement of a flight. scan takes its rows; nil means that
 // it has none.
@@ -134,6 +142,8 @@ type statement struct {
 	args []any
 	scan func(pgx.Rows) error
 }
+
+var errLate = errors.New("no answer in time")
 
 // fly sends statements in one round trip and takes what comes back. Past the
 // limit the connection is dropped; no caller can end it earlier, because nobody
@@ -152,7 +162,11 @@ func (c *conn) fly(limit time.Duration, flight ...statement) error {
 			break
 		}
 	}
-	return errors.Join(failed, results.Close())
+	err := errors.Join(failed, results.Close())
+	if err != nil && !deadline.Stop() {
+		return errLate
+	}
+	return err
 }
 
 func take(results pgx.BatchResults, s statement) error {

@@ -14,16 +14,21 @@ type verdict int
 
 const (
 	lost    verdict = iota // the connection is gone, or the server is
+	late                   // no answer came in time; another try would take as long
 	again                  // the database chose another transaction over this one
 	refused                // a constraint stands against it
 	failed                 // anything else that the server said
+	verdicts
 )
 
 // judge tells what an error of a flight means. In a flight with a COMMIT only an
 // error that names the transaction's own fault proves that it was not committed.
 func judge(err error) verdict {
 	var said *pgconn.PgError
-	if !errors.As(err, &said) {
+	switch {
+	case errors.Is(err, errLate):
+		return late
+	case !errors.As(err, &said):
 		return lost
 	}
 	switch said.Code {

@@ -38,7 +38,8 @@ type feed struct {
 	seen map[eventID]struct{}
 
 	// The last Poll that was answered: when it was sent, when its answer came,
-	// and the database's clock in between.
+	// and the database's clock in between. Before the first, sent is when the
+	// store was opened: nothing had been read by then that could have ended.
 	sent, received, clock time.Time
 }
 
@@ -72,7 +73,7 @@ func announcements(events []authcore.Event) (flight []statement, ids []eventID) 
 		flight = append(flight, statement{
 			sql: `INSERT INTO qqauth_events (id, at, user_id, session_id, ended, ring)
 				VALUES ($1, clock_timestamp(), $2, $3, $4, $5)`,
-			args: []any{id[:], string(e.User), string(e.Session), e.Ended, e.Ring},
+			args: []any{id[:], userKey(e.User), string(e.Session), e.Ended, e.Ring},
 		})
 	}
 	return flight, ids
@@ -85,14 +86,16 @@ func (t *tx) announceAgain() error {
 		flight, ids := announcements(t.events)
 		sent := time.Now()
 		if err := t.fly("announce", t.store.limits.commit, flight...); err != nil {
-			return err
+			break
 		}
 		t.store.feed.own(ids)
 		if time.Since(sent) <= t.store.limits.announce {
 			return nil
 		}
 	}
-	return t.refuse(fmt.Errorf("%w: the write holds, but other nodes may not know yet", authcore.ErrUnavailable))
+	// Nothing may make it run again.
+	t.fault, t.verdict = fmt.Errorf("%w: the write holds, but other nodes may not know yet", authcore.ErrUnavailable), failed
+	return t.fault
 }
 
 // Poll implements [authcore.Feed]. What it finds out about the database is what
@@ -128,10 +131,7 @@ func (s *Store) poll(ctx context.Context) ([]authcore.Event, bool, error) {
 	defer c.Release()
 	f, l := &s.feed, &s.limits
 	sent := time.Now()
-	gap, first := sent.Sub(f.sent), f.sent.IsZero()
-	if first {
-		gap = 0
-	}
+	gap := sent.Sub(f.sent)
 	// An announcement that the last Poll could not see yet was stamped up to
 	// announceWithin before it.
 	back := max(l.window, min(gap, l.maxGap)+l.announce+time.Second)
@@ -147,7 +147,7 @@ func (s *Store) poll(ctx context.Context) ([]authcore.Event, bool, error) {
 	}
 	received := time.Now()
 	s.frozen.Store(frozen)
-	complete := first || gap <= l.maxGap && f.steady(clock, sent, received)
+	complete := gap <= l.maxGap && (f.clock.IsZero() || f.steady(clock, sent, received))
 	f.sent, f.received, f.clock = sent, received, clock
 	return f.news(rows), complete, nil
 }
@@ -178,7 +178,7 @@ func readAnnouncements(to *[]announcement, back time.Duration) statement {
 				return err
 			}
 			copy(a.id[:], id)
-			a.event.User, a.event.Session = authcore.UserID(user), authcore.SessionID(session)
+			a.event.User, a.event.Session = userOf(user), authcore.SessionID(session)
 			*to = append(*to, a)
 			return nil
 		},

@@ -15,6 +15,9 @@ type claimed struct {
 
 // Pending implements [authcore.Tx].
 func (t *tx) Pending(id authcore.PendingID) (p authcore.Pending, err error) {
+	if !isText(id) {
+		return p, authcore.ErrNotFound
+	}
 	found := false
 	err = t.read(statement{
 		sql: `SELECT identity, status, app, coalesce(user_id, ''), client, device, access, created, expires, personal
@@ -30,7 +33,7 @@ func (t *tx) Pending(id authcore.PendingID) (p authcore.Pending, err error) {
 			}
 			var c claimed
 			p.ID, p.Status, p.Identity = id, authcore.Status(status), hash(identity)
-			p.App, p.User, p.Client = authcore.AppID(app), authcore.UserID(user), authcore.ClientID(client)
+			p.App, p.User, p.Client = authcore.AppID(app), userOf(user), authcore.ClientID(client)
 			p.Device, p.Access = hash(device), hash(access)
 			p.Created, p.Expires = p.Created.UTC(), p.Expires.UTC()
 			err = t.open("qqauth_pendings", []byte(id), sealed, &c)
@@ -67,7 +70,7 @@ func (t *tx) Pendings(h authcore.IdentityHash) (refs []authcore.PendingRef, err 
 func (t *tx) PutPending(p authcore.Pending) {
 	var user any
 	if p.User != "" {
-		user = string(p.User)
+		user = userKey(p.User)
 	}
 	sealed := t.seal("qqauth_pendings", []byte(p.ID), &claimed{OpenID: p.OpenID, UnionID: p.UnionID, Nickname: p.Nickname})
 	t.write(`INSERT INTO qqauth_pendings (id, identity, status, app, user_id, client, device, access, created, expires, personal)

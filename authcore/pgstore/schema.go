@@ -79,7 +79,7 @@ func (c *conn) makeSchemaTable() error {
 		if err = c.fly(callLimit, statement{sql: "SELECT version FROM qqauth_schema WHERE id = 1 AND oldest >= 0", scan: func(pgx.Rows) error { return nil }}); err == nil {
 			break
 		}
-		if judge(err) == lost {
+		if judge(err) <= late {
 			return fault("look for the tables", err)
 		}
 		err = c.fly(callLimit, statement{sql: "CREATE TABLE IF NOT EXISTS qqauth_schema (id INT PRIMARY KEY CHECK (id = 1), version INT NOT NULL, oldest INT NOT NULL)"})

@@ -38,7 +38,7 @@ func (r *sessionRow) targets() []any {
 // session makes a session of a row.
 func (t *tx) session(r *sessionRow) (authcore.Session, error) {
 	s := authcore.Session{
-		ID: authcore.SessionID(r.id), Token: hash(r.token), User: authcore.UserID(r.user), Client: authcore.ClientID(r.client),
+		ID: authcore.SessionID(r.id), Token: hash(r.token), User: userOf(r.user), Client: authcore.ClientID(r.client),
 		Device: hash(r.device), AuthTime: r.authTime.UTC(), Issued: r.issued.UTC(), Expires: r.expires.UTC(),
 		Epoch: uint32(r.epoch), Parent: authcore.SessionID(r.parent), Previous: hash(r.previous), Used: r.used,
 	}
@@ -64,6 +64,9 @@ func (t *tx) Session(h authcore.TokenHash) (authcore.Session, authcore.User, err
 
 // SessionByID implements [authcore.Tx].
 func (t *tx) SessionByID(id authcore.SessionID) (authcore.Session, authcore.User, error) {
+	if !isText(id) {
+		return authcore.Session{}, authcore.User{}, authcore.ErrNotFound
+	}
 	s, u, _, err := t.findSession("s.id = $1 AND s.token IS NOT NULL", string(id))
 	return s, u, err
 }
@@ -111,7 +114,7 @@ func (t *tx) Stamp(h authcore.TokenHash, user authcore.UserID) (stamp authcore.S
 	found := false
 	err = t.read(statement{
 		sql:  "SELECT s.version, u.version FROM qqauth_sessions s CROSS JOIN qqauth_users u WHERE s.token = $1 AND u.id = $2",
-		args: []any{h[:], string(user)},
+		args: []any{h[:], userKey(user)},
 		scan: func(rows pgx.Rows) error {
 			found = true
 			var session, user int64
@@ -125,7 +128,10 @@ func (t *tx) Stamp(h authcore.TokenHash, user authcore.UserID) (stamp authcore.S
 
 // Sessions implements [authcore.Tx].
 func (t *tx) Sessions(id authcore.UserID) (refs []authcore.SessionRef, err error) {
-	err = t.read(sessionsOf(&refs, "qqauth_sessions s WHERE s.user_id = $1", string(id)))
+	if !isText(id) {
+		return nil, nil
+	}
+	err = t.read(sessionsOf(&refs, "qqauth_sessions s WHERE s.user_id = $1", userKey(id)))
 	return refs, err
 }
 
@@ -164,14 +170,14 @@ func (t *tx) PutSession(s authcore.Session) {
 			device = excluded.device, methods = excluded.methods, auth_time = excluded.auth_time, issued = excluded.issued,
 			expires = excluded.expires, epoch = excluded.epoch, parent = excluded.parent, previous = excluded.previous,
 			used = excluded.used, personal = excluded.personal, version = excluded.version`,
-		string(s.ID), s.Token[:], string(s.User), string(s.Client), orNull(s.Device), methods, s.AuthTime, s.Issued, s.Expires,
+		string(s.ID), s.Token[:], userKey(s.User), string(s.Client), orNull(s.Device), methods, s.AuthTime, s.Issued, s.Expires,
 		int64(s.Epoch), string(s.Parent), orNull(s.Previous), s.Used, sealed, newVersion())
 }
 
 // DeleteSession implements [authcore.Tx]. Its tickets and retired tokens go with
 // it.
 func (t *tx) DeleteSession(user authcore.UserID, ref authcore.SessionRef) {
-	t.write("DELETE FROM qqauth_sessions WHERE id = $1 AND user_id = $2", string(ref.ID), string(user))
+	t.write("DELETE FROM qqauth_sessions WHERE id = $1 AND user_id = $2", string(ref.ID), userKey(user))
 }
 
 // Retired implements [authcore.Tx].

@@ -90,6 +90,7 @@ func openWithin(ctx context.Context, cfg Config, l limits) (*Store, error) {
 		s.closePools()
 		return nil, err
 	}
+	s.feed.sent = time.Now()
 	background, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.work.Go(func() { s.sweep(background) })
@@ -113,7 +114,7 @@ func (s *Store) View(ctx context.Context, fn func(authcore.Tx) error) error {
 // view runs fn, once more if the connection turns out to be dead, and while the
 // database refuses it because of others.
 func (s *Store) view(ctx context.Context, fn func(authcore.Tx) error, m mode) error {
-	until, renewed := time.Now().Add(retryFor), false
+	until, renewed := time.Now().Add(s.limits.retry), false
 	for try := 1; ; try++ {
 		t, err := s.look(ctx, fn, m)
 		switch {
@@ -139,7 +140,7 @@ func (s *Store) look(ctx context.Context, fn func(authcore.Tx) error, m mode) (*
 	defer c.Release()
 	t := &tx{store: s, conn: c, mode: m}
 	err = s.call(t, fn)
-	if t.begun {
+	if c.inTransaction() {
 		t.end("ROLLBACK")
 	}
 	return t, err
@@ -164,15 +165,17 @@ func (s *Store) update(ctx context.Context, fn func(authcore.Tx) error, m mode) 
 	}
 	defer s.gate.RUnlock()
 	out := s.attempt(ctx, fn, m)
-	if !out.again {
+	if out.more == 0 {
 		return out.err
 	}
-	until := time.Now().Add(retryFor)
+	until := time.Now().Add(s.limits.retry)
 	if err := s.contend(ctx, until); err != nil {
 		return err
 	}
 	defer func() { <-s.contended }()
-	for try := 1; out.again && try < out.tries && time.Now().Before(until); try++ {
+	var tried [verdicts]int
+	for try := 1; tried[out.why] < out.more && time.Now().Before(until); try++ {
+		tried[out.why]++
 		time.Sleep(backoff(try))
 		out = s.attempt(ctx, fn, m)
 	}
@@ -199,12 +202,12 @@ func backoff(try int) time.Duration {
 	return rand.N(most)
 }
 
-// outcome is what became of one try. err is the answer if it is not tried again,
-// which again says would make sense, up to so many tries.
+// outcome is what became of one try. err is the answer if it is not tried again;
+// for the reason why that makes sense up to so many more times.
 type outcome struct {
-	err   error
-	again bool
-	tries int
+	err  error
+	why  verdict
+	more int
 }
 
 // attempt runs a transaction once.
@@ -218,7 +221,8 @@ func (s *Store) attempt(ctx context.Context, fn func(authcore.Tx) error, m mode)
 	err = s.call(t, fn)
 	if t.fault == nil {
 		err = t.finish(err)
-	} else if t.begun {
+	}
+	if c.inTransaction() {
 		t.end("ROLLBACK")
 	}
 	return t.outcome(err)

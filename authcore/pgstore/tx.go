@@ -1,6 +1,7 @@
 package pgstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -150,8 +151,7 @@ func (t *tx) fly(what string, limit time.Duration, flight ...statement) error {
 // known to be of one state.
 func (t *tx) finish(err error) error {
 	if err != nil && t.flushed {
-		t.end("ROLLBACK")
-		return err
+		return err // and what was sent is rolled back
 	}
 	if err != nil {
 		t.queue, t.events = nil, nil
@@ -182,6 +182,7 @@ func (t *tx) finish(err error) error {
 func (t *tx) end(sql string) {
 	if t.conn.fly(t.store.limits.call, statement{sql: sql}) != nil {
 		t.conn.drop()
+		_ = t.conn.Conn.Conn().Close(context.Background()) // or the pool would keep it
 	}
 }
 
@@ -193,13 +194,13 @@ func (t *tx) outcome(err error) outcome {
 	case t.verdict == again:
 		t.store.refusals.Add(1)
 		err = fmt.Errorf("%w: too many transactions are in each other's way", authcore.ErrUnavailable)
-		return outcome{err: err, again: true, tries: 1000}
+		return outcome{err, again, 1000}
 	case t.verdict == refused: // perhaps by what another has just written
-		return outcome{err: err, again: true, tries: 3}
+		return outcome{err, refused, 2}
 	case t.verdict == lost && !t.committing:
 		t.store.writes.Reset()
-		return outcome{err: err, again: true, tries: 2}
-	case t.verdict == lost:
+		return outcome{err, lost, 1}
+	case t.verdict <= late:
 		return outcome{err: fmt.Errorf("%w: nobody knows whether the last write holds", authcore.ErrUnavailable)}
 	}
 	return outcome{err: err}

@@ -2,7 +2,9 @@ package pgstore
 
 import (
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,7 +40,7 @@ func (r *userRow) targets() []any {
 // user makes a user of a row that is there.
 func (t *tx) user(r *userRow) (authcore.User, error) {
 	u := authcore.User{
-		ID: authcore.UserID(*r.id), Created: r.created.UTC(), Disabled: *r.disabled, Epoch: uint32(*r.epoch),
+		ID: userOf(*r.id), Created: r.created.UTC(), Disabled: *r.disabled, Epoch: uint32(*r.epoch),
 	}
 	var p personal
 	if err := t.open("qqauth_users", []byte(u.ID), r.personal, &p); err != nil {
@@ -51,10 +53,13 @@ func (t *tx) user(r *userRow) (authcore.User, error) {
 
 // User implements [authcore.Tx].
 func (t *tx) User(id authcore.UserID) (u authcore.User, err error) {
+	if !isText(id) {
+		return u, authcore.ErrNotFound
+	}
 	found := false
 	err = t.read(statement{
 		sql:  "SELECT " + userColumns + " FROM qqauth_users u WHERE u.id = $1",
-		args: []any{string(id)},
+		args: []any{userKey(id)},
 		scan: func(rows pgx.Rows) (err error) {
 			var r userRow
 			if err = rows.Scan(r.targets()...); err == nil {
@@ -67,6 +72,32 @@ func (t *tx) User(id authcore.UserID) (u authcore.User, err error) {
 	return u, none(found, err)
 }
 
+// userKey is a user's id as the columns have it: what is random in it comes first.
+// Ids begin with the time, and users who come at the same moment would share a
+// page of each index, over which SERIALIZABLE transactions refuse each other.
+func userKey(id authcore.UserID) string {
+	time, random, ok := strings.Cut(string(id), "-")
+	if !ok {
+		return time
+	}
+	return random + "-" + time
+}
+
+// userOf undoes userKey.
+func userOf(key string) authcore.UserID {
+	i := strings.LastIndexByte(key, '-')
+	if i < 0 {
+		return authcore.UserID(key)
+	}
+	return authcore.UserID(key[i+1:] + "-" + key[:i])
+}
+
+// isText reports whether a column of text can hold a key. Callers choose some of
+// those that are asked for.
+func isText[K ~string](key K) bool {
+	return utf8.ValidString(string(key)) && !strings.Contains(string(key), "\x00")
+}
+
 // PutUser implements [authcore.Tx].
 func (t *tx) PutUser(u authcore.User) {
 	p := personal{
@@ -76,7 +107,7 @@ func (t *tx) PutUser(u authcore.User) {
 	t.write(`INSERT INTO qqauth_users (id, created, disabled, epoch, personal, version) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (id) DO UPDATE SET created = excluded.created, disabled = excluded.disabled, epoch = excluded.epoch,
 			personal = excluded.personal, version = excluded.version`,
-		string(u.ID), u.Created, u.Disabled, int64(u.Epoch), t.seal("qqauth_users", []byte(u.ID), &p), newVersion())
+		userKey(u.ID), u.Created, u.Disabled, int64(u.Epoch), t.seal("qqauth_users", []byte(u.ID), &p), newVersion())
 }
 
 // Login implements [authcore.Tx].
@@ -144,10 +175,10 @@ func (t *tx) linked(h authcore.IdentityHash) (statement, func() (authcore.User, 
 // PutLink implements [authcore.Tx].
 func (t *tx) PutLink(l authcore.Link, id authcore.UserID) {
 	t.write(`INSERT INTO qqauth_identity_mirrors (identity, user_id) VALUES ($1, $2)
-		ON CONFLICT (identity) DO UPDATE SET user_id = excluded.user_id`, l.Identity[:], string(id))
+		ON CONFLICT (identity) DO UPDATE SET user_id = excluded.user_id`, l.Identity[:], userKey(id))
 	t.write(`INSERT INTO qqauth_identities (identity, user_id, app, since) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (identity) DO UPDATE SET user_id = excluded.user_id, app = excluded.app, since = excluded.since`,
-		l.Identity[:], string(id), string(l.App), l.Since)
+		l.Identity[:], userKey(id), string(l.App), l.Since)
 }
 
 func readAccess(h authcore.AccessHash, a *authcore.Access, seen *bool) statement {
@@ -168,7 +199,7 @@ func scanAccess(rows pgx.Rows, a *authcore.Access, before ...any) error {
 	if err := rows.Scan(append(before, &user, &epoch, &a.Expires)...); err != nil {
 		return err
 	}
-	a.User, a.Epoch, a.Expires = authcore.UserID(user), uint32(epoch), a.Expires.UTC()
+	a.User, a.Epoch, a.Expires = userOf(user), uint32(epoch), a.Expires.UTC()
 	return nil
 }
 
@@ -176,7 +207,7 @@ func scanAccess(rows pgx.Rows, a *authcore.Access, before ...any) error {
 func (t *tx) PutAccess(h authcore.AccessHash, a authcore.Access) {
 	t.write(`INSERT INTO qqauth_access_tokens (access, user_id, epoch, expires) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (access) DO UPDATE SET user_id = excluded.user_id, epoch = excluded.epoch, expires = excluded.expires`,
-		h[:], string(a.User), int64(a.Epoch), a.Expires)
+		h[:], userKey(a.User), int64(a.Epoch), a.Expires)
 }
 
 // Union implements [authcore.Tx].
@@ -189,7 +220,7 @@ func (t *tx) Union(h authcore.UnionHash) (members []authcore.UnionMember, err er
 			if err := rows.Scan(&app, &user); err != nil {
 				return err
 			}
-			members = append(members, authcore.UnionMember{App: authcore.AppID(app), User: authcore.UserID(user)})
+			members = append(members, authcore.UnionMember{App: authcore.AppID(app), User: userOf(user)})
 			return nil
 		},
 	})
@@ -201,7 +232,7 @@ func (t *tx) PutUnion(h authcore.UnionHash, members []authcore.UnionMember) {
 	t.write("DELETE FROM qqauth_unions WHERE unionid = $1", h[:])
 	for i, m := range members {
 		t.write("INSERT INTO qqauth_unions (unionid, position, app, user_id) VALUES ($1, $2, $3, $4)",
-			h[:], i, string(m.App), string(m.User))
+			h[:], i, string(m.App), userKey(m.User))
 	}
 }
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,16 @@ func testAbsent(t *testing.T, f *Fixture) {
 		wantErr(t, "Ticket", err, authcore.ErrNotFound)
 		_, err = tx.Pending("none")
 		wantErr(t, "Pending", err, authcore.ErrNotFound)
+
+		// What a caller may send in a path.
+		for _, odd := range []string{"", "a\x00b", "\xff", strings.Repeat("x", 1<<16)} {
+			_, err = tx.User(authcore.UserID(odd))
+			wantErr(t, "User of an odd id", err, authcore.ErrNotFound)
+			_, _, err = tx.SessionByID(authcore.SessionID(odd))
+			wantErr(t, "SessionByID of an odd id", err, authcore.ErrNotFound)
+			_, err = tx.Pending(authcore.PendingID(odd))
+			wantErr(t, "Pending of an odd id", err, authcore.ErrNotFound)
+		}
 
 		record, err := tx.Login(authcore.LoginQuery{Identity: hash("none"), Access: hash("none")})
 		want(t, "Login", record, err, authcore.LoginRecord{})
@@ -97,12 +108,13 @@ func testLinkFaults(t *testing.T, f *Fixture) {
 				})
 				return
 			}
+			var found error
 			err := f.Store.View(t.Context(), func(tx authcore.Tx) error {
-				_, err := tx.UserByIdentity(h)
-				wantErr(t, "UserByIdentity", err, authcore.ErrDamaged)
-				_, err = tx.Login(authcore.LoginQuery{Identity: h})
+				_, found = tx.UserByIdentity(h)
+				_, err := tx.Login(authcore.LoginQuery{Identity: h})
 				return err
 			})
+			wantErr(t, "UserByIdentity", found, authcore.ErrDamaged)
 			wantErr(t, "Login", err, authcore.ErrDamaged)
 
 			// Nothing may be written by a transaction that met it, even if its
@@ -242,6 +254,9 @@ func testOwnership(t *testing.T, f *Fixture) {
 		for range 2 {
 			got, err := tx.User("u")
 			want(t, "user in its transaction", got, err, u)
+			if err != nil {
+				return
+			}
 			got.Segments["tier"], got.Links[0].OpenID = "changed", "changed"
 		}
 	})
@@ -250,6 +265,9 @@ func testOwnership(t *testing.T, f *Fixture) {
 			gotSession, got, err := tx.Session(s.Token)
 			want(t, "user", got, err, u)
 			want(t, "session", gotSession, err, s)
+			if err != nil {
+				return
+			}
 			got.Segments["tier"], got.Links[0].OpenID, gotSession.Methods[0] = "changed", "changed", "changed"
 		}
 	})

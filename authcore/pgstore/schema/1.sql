@@ -16,7 +16,9 @@ CREATE TABLE IF NOT EXISTS qqauth_keys (
 	ring BYTEA NOT NULL
 );
 
--- version is random and new with every writing of the row.
+-- The id of 20220425140138519-BF1B-528B05551 is BF1B-528B05551-20220425140138519,
+-- in every column that names a user. version is random and new with every
+-- writing of the row.
 CREATE TABLE IF NOT EXISTS qqauth_users (
 	id       TEXT COLLATE "C" PRIMARY KEY,
 	created  TIMESTAMPTZ NOT NULL,

@@ -35,9 +35,11 @@ func (a *assertion) find(g *Guard) *assertion {
 }
 
 // renew makes an assertion for a session that has none, or one past half of its
-// life: a read of the store, the guard's rules, one signature. Requests of one
-// session wait for each other here, so that a thousand at one half-life cost one
-// signature.
+// life: a read of the store, the guard's rules, one signature. While the store is
+// away, and not long yet, an assertion that still holds is good enough, and where
+// there is none, as after a reload, one is signed on what the cache holds. Requests
+// of one session wait for each other here, so that a thousand at one half-life cost
+// one signature.
 func (g *Guard) renew(ctx context.Context, e *entry, fingerprint string, now time.Time) (*entry, *assertion, error) {
 	n := g.service.node
 	lock := n.filling.of(e.hash)
@@ -52,13 +54,14 @@ func (g *Guard) renew(ctx context.Context, e *entry, fingerprint string, now tim
 	}
 	if n.age(now)-e.age() > freshRead {
 		fresh, err := n.read(ctx, e.hash, now)
-		if err != nil && old != nil && n.mayOutlive(e, err, now) && now.Before(old.ends) {
+		switch {
+		case err == nil:
+			e = n.publish(fresh)
+		case !n.mayOutlive(e, err, now):
+			return nil, nil, err
+		case old != nil && now.Before(old.ends):
 			return e, old, nil
 		}
-		if err != nil {
-			return nil, nil, err
-		}
-		e = n.publish(fresh)
 	}
 	if err := g.judge(ctx, e, fingerprint); err != nil {
 		return nil, nil, err

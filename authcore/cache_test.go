@@ -163,6 +163,24 @@ func TestHalfLifeDuringAStoreFailure(t *testing.T) {
 	}
 }
 
+// TestReloadDuringAStoreFailure: a new configuration finds no assertion of its
+// own, and must not end what may go on.
+func TestReloadDuringAStoreFailure(t *testing.T) {
+	w := newWorld(t)
+	p := w.newPlayer()
+	w.assertion(w.guard(), p.session)
+	w.store.fail(authcore.ErrUnavailable)
+	w.clock.step(20 * time.Second)
+	w.Service = w.service(w.config())
+	g := w.guard()
+	first, _ := w.assertion(g, p.session)
+	if again, _ := w.assertion(g, p.session); again != first {
+		t.Error("every request costs a signature")
+	}
+	w.clock.step(10*time.Second + 1)
+	want(t, "admission after 30 s", w.admit(g, p.session), authcore.ErrUnavailable)
+}
+
 func TestHeartbeatKeepsTheStoreTrusted(t *testing.T) {
 	w := newWorld(t)
 	w.store.fail(authcore.ErrUnavailable) // so that the node's own heartbeat cannot interfere

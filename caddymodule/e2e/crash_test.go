@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -68,19 +67,15 @@ func (w *world) logInForever(round int, known *acknowledged) (stop func()) {
 				if n == 0 {
 					number = worker % sharedAccounts
 				}
-				a := w.account(number)
-				body, _ := json.Marshal(qqLogin{a.AccessToken, a.OpenID})
-				got, err := try(w.t, "POST", w.url("LOGIN", "/api/v2/sdk/login/qq"), body,
-					append(device(demoApp), "Content-Type", "application/json")...)
+				session, got, err := w.attempt(w.account(number))
 				if err != nil {
 					return // killed
 				}
-				var g grant
-				if got.status != http.StatusOK || json.Unmarshal(got.body, &g) != nil || g.Status != "SUCCESS" {
+				if session == "" {
 					w.t.Errorf("login: %d %s", got.status, got.body)
 					return
 				}
-				known.add(number, g.Session)
+				known.add(number, session)
 			}
 		})
 	}

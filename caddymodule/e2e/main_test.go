@@ -11,6 +11,7 @@ import (
 	// The binary is built by the test, so Go does not know that it depends on
 	// these packages, and would take a cached result for theirs.
 	_ "github.com/qqauth/qqauth/caddymodule"
+	"github.com/qqauth/qqauth/internal/pgtest"
 )
 
 // binary is the Caddy that every test runs, built once.
@@ -33,5 +34,5 @@ func runAll(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build caddy: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	return pgtest.Main(m)
 }

@@ -110,16 +110,22 @@ func (s *server) in(t *testing.T) *server {
 func (h *home) start(caddyfile string, pairs ...string) *server {
 	h.t.Helper()
 	s := h.launch(h.write("Caddyfile", h.fill(caddyfile, pairs...)))
+	s.awaitServing()
+	return s
+}
+
+// awaitServing waits until Caddy serves the configuration it was launched with.
+func (s *server) awaitServing() {
+	s.t.Helper()
 	s.await("caddy serves", func() bool {
 		select {
 		case <-s.done:
-			h.t.Fatalf("caddy ended: %v", s.err)
+			s.t.Fatalf("caddy ended: %v", s.err)
 		default:
 		}
 		// The line is written when every app has started.
 		return strings.Contains(s.logged(), `"serving initial configuration"`)
 	})
-	return s
 }
 
 // launch runs a configuration file and waits for nothing.

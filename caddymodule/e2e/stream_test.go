@@ -2,9 +2,12 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
+	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -57,4 +60,14 @@ func (h *home) openSSE(session string) (ended <-chan struct{}) {
 		}
 	}()
 	return done
+}
+
+// closes waits until the other side ends the WebSocket.
+func (c wsConn) closes(t *testing.T, within time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	if _, _, err := c.Read(ctx); err == nil || ctx.Err() != nil {
+		t.Errorf("the WebSocket of the ended session is open: %v", err)
+	}
 }

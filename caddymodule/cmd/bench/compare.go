@@ -12,16 +12,22 @@ type side struct {
 	pid   int // whose CPU time counts
 	n     int // operations in a round
 	round func(n int) error
+	// database is the PostgreSQL whose CPU time counts apart; nil if there is
+	// none.
+	database *database
+	// most is how many rounds there are operations for; 0 is any number.
+	most int
 }
 
 // sample is what one round took.
 type sample struct {
-	cpu  float64 // seconds an operation
-	rate float64 // operations a second
+	cpu      float64 // seconds an operation
+	database float64 // the same of the PostgreSQL
+	rate     float64 // operations a second
 }
 
 func (s side) sample() (sample, error) {
-	before, err := cpuTime(s.pid)
+	before, err := s.used()
 	if err != nil {
 		return sample{}, err
 	}
@@ -30,11 +36,20 @@ func (s side) sample() (sample, error) {
 		return sample{}, err
 	}
 	took := time.Since(began)
-	after, err := cpuTime(s.pid)
+	after, err := s.used()
 	return sample{
-		cpu:  (after - before).Seconds() / float64(s.n),
-		rate: float64(s.n) / took.Seconds(),
+		cpu:      (after[0] - before[0]).Seconds() / float64(s.n),
+		database: (after[1] - before[1]).Seconds() / float64(s.n),
+		rate:     float64(s.n) / took.Seconds(),
 	}, err
+}
+
+// used is the CPU time of the process, and of the PostgreSQL.
+func (s side) used() (spent [2]time.Duration, err error) {
+	if spent[0], err = cpuTime(s.pid); err == nil && s.database != nil {
+		spent[1], err = familyTime(s.database.pid)
+	}
+	return spent, err
 }
 
 // comparison is how one side did against another, in pairs of rounds.
@@ -52,7 +67,10 @@ func (b *bench) compare(base, ours side) (comparison, error) {
 			return c, err
 		}
 	}
-	for until := time.Now().Add(b.span); len(c.base) < minPairs || time.Now().Before(until); {
+	enough := func() bool { // of the operations that some side has
+		return base.most > 0 && len(c.base)+1 >= base.most || ours.most > 0 && len(c.base)+1 >= ours.most
+	}
+	for until := time.Now().Add(b.span); len(c.base) < minPairs || time.Now().Before(until) && !enough(); {
 		if err := b.ctx.Err(); err != nil {
 			return c, err
 		}
@@ -118,6 +136,15 @@ func (b *bench) repeat(s side) (samples []sample, err error) {
 
 func cpuOf(samples []sample) float64  { return median(cpus(samples)) }
 func rateOf(samples []sample) float64 { return median(rates(samples)) }
+
+// databaseOf is the PostgreSQL's CPU time an operation.
+func databaseOf(samples []sample) float64 {
+	var all []float64
+	for _, s := range samples {
+		all = append(all, s.database)
+	}
+	return median(all)
+}
 
 func cpus(samples []sample) (all []float64) {
 	for _, s := range samples {

@@ -25,12 +25,12 @@ func diskRow(b *bench) ([]result, error) {
 	if err := b.buildSlow(slowCaddy); err != nil {
 		return nil, fmt.Errorf("build a caddy with slow syncs: %w", err)
 	}
-	fast, err := b.newLoginSite("fast", diskConns, guarded{alg: "ES256"})
+	fast, err := b.newLoginSite(b.badger("fast"), diskConns, guarded{alg: "ES256"})
 	if err != nil {
 		return nil, err
 	}
 	defer fast.discard()
-	slow, err := b.newLoginSite("slow", diskConns, guarded{alg: "ES256", caddy: slowCaddy})
+	slow, err := b.newLoginSite(b.badger("slow"), diskConns, guarded{alg: "ES256", caddy: slowCaddy})
 	if err != nil {
 		return nil, err
 	}

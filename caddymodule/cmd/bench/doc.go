@@ -11,6 +11,11 @@
 // the median of the pairs' ratios, given with its 95 % confidence interval, so
 // that a busy machine widens the interval instead of moving the result.
 //
-// It knows the product from outside, but for one thing: a million sessions are
-// made by the core itself, on the store's files, before Caddy opens them.
+// It knows the product from outside, but for two things. A million sessions are
+// made by the core itself, on the store's files, before Caddy opens them. And the
+// rows about the size of a PostgreSQL, which name no goal, use the store without
+// Caddy, and count the CPU time of all processes of the server.
+//
+// That server is the bench's own. Where none is installed, the rows postgres and
+// sizing are left out.
 package main

@@ -52,15 +52,17 @@ func (r *race) discard() {
 // sides are both sites asked with the sessions that pick chooses for the i-th
 // request.
 func (r *race) sides(n int, pick func(i int) (token string)) (bare, guard side) {
-	of := func(addr string, c *client) side {
-		return side{pid: r.pid(), n: n, round: func(n int) error {
-			return c.drive(n, func(c *conn, i int) error {
-				_, err := c.demand(guardedRequest(c.out[:0], addr, "/", pick(i)))
-				return err
-			})
-		}}
-	}
-	return of(r.bare, r.toBare), of(r.app, r.toGuard)
+	return r.requests(r.bare, r.toBare, n, pick), r.requests(r.app, r.toGuard, n, pick)
+}
+
+// requests are rounds of n requests at one of a server's sites.
+func (s *server) requests(addr string, c *client, n int, pick func(i int) (token string)) side {
+	return side{pid: s.pid(), n: n, round: func(n int) error {
+		return c.drive(n, func(c *conn, i int) error {
+			_, err := c.demand(guardedRequest(c.out[:0], addr, "/", pick(i)))
+			return err
+		})
+	}}
 }
 
 // roundSize is the number of requests in a round: long enough to be timed, short
@@ -74,7 +76,7 @@ func (b *bench) roundSize(full int) int {
 
 // guardRow is a request with a session in the cache.
 func guardRow(b *bench) ([]result, error) {
-	s, err := b.makeStore("few", 100)
+	s, err := b.makeStore(b.badger("few"), 100)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +119,7 @@ const (
 // with equal chances, each of so many is used less often than that on a small
 // machine, and every request pays for a reading; in sittings one in many does.
 func sessionsRow(b *bench) ([]result, error) {
-	s, err := b.makeStore("many", b.sessions)
+	s, err := b.makeStore(b.badger("many"), b.sessions)
 	if err != nil {
 		return nil, err
 	}

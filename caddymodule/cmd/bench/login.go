@@ -10,6 +10,8 @@ import (
 	"os"
 	"runtime"
 	"sync"
+
+	"github.com/qqauth/qqauth/authcore/qq/qqtest"
 )
 
 const (
@@ -27,13 +29,13 @@ type loginSite struct {
 }
 
 // newLoginSite starts one on a store of its own.
-func (b *bench) newLoginSite(name string, conns int, g guarded) (*loginSite, error) {
+func (b *bench) newLoginSite(e engine, conns int, g guarded) (*loginSite, error) {
 	users := knownUsers
 	if b.quick {
 		users = knownUsers / 10
 	}
 	var err error
-	if g.store, err = b.makeStore(name, users); err != nil {
+	if g.store, err = b.makeStore(e, users); err != nil {
 		return nil, err
 	}
 	s := &loginSite{}
@@ -47,13 +49,20 @@ func (b *bench) newLoginSite(name string, conns int, g guarded) (*loginSite, err
 	if err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
-	const headers = "Content-Type: application/json\r\nX-Client-Id: " + clientID + "\r\n" +
-		"X-Operating-Sys-Version: Android13\r\nX-Agent: bench\r\nX-Device-Fingerprint: " + fingerprint + "\r\n"
 	for i := range users {
-		s.requests = append(s.requests, post(nil, s.login, "/api/v2/sdk/login/qq", headers,
-			fmt.Sprintf(`{"access_token":%q,"open_id":%q}`, simulator.Token(qqApp, i), simulator.OpenID(qqApp, i))))
+		s.requests = append(s.requests, loginRequest(s.login, simulator, i))
 	}
 	return s, nil
+}
+
+// deviceHeaders are those of a client's calls.
+const deviceHeaders = "Content-Type: application/json\r\nX-Client-Id: " + clientID + "\r\n" +
+	"X-Operating-Sys-Version: Android13\r\nX-Agent: bench\r\nX-Device-Fingerprint: " + fingerprint + "\r\n"
+
+// loginRequest is the login of one of the simulator's accounts.
+func loginRequest(host string, simulator *qqtest.Server, account int) []byte {
+	return post(nil, host, "/api/v2/sdk/login/qq", deviceHeaders,
+		fmt.Sprintf(`{"access_token":%q,"open_id":%q}`, simulator.Token(qqApp, account), simulator.OpenID(qqApp, account)))
 }
 
 func (s *loginSite) discard() {
@@ -65,7 +74,8 @@ func (s *loginSite) discard() {
 func (s *loginSite) side(n int) side {
 	return side{pid: s.pid(), n: n, round: func(n int) error {
 		return s.drive(n, func(c *conn, i int) error {
-			status, body, err := c.roundTrip(s.requests[i%len(s.requests)])
+			// Users do not log in as they were registered, next to next.
+			status, body, err := c.roundTrip(s.requests[spread(i, len(s.requests))])
 			if err == nil && status != 200 {
 				err = fmt.Errorf("answered %d: %s", status, body)
 			}
@@ -101,12 +111,12 @@ func signatures(n int) (side, error) {
 // loginRow is logins of known users: what one costs beside the signature in its
 // answer, and how many there are if that signature is quick.
 func loginRow(b *bench) ([]result, error) {
-	rs256, err := b.newLoginSite("rs256", loginConns, guarded{alg: "RS256", alone: true})
+	rs256, err := b.newLoginSite(b.badger("rs256"), loginConns, guarded{alg: "RS256", alone: true})
 	if err != nil {
 		return nil, err
 	}
 	defer rs256.discard()
-	es256, err := b.newLoginSite("es256", loginConns, guarded{alg: "ES256", alone: true})
+	es256, err := b.newLoginSite(b.badger("es256"), loginConns, guarded{alg: "ES256", alone: true})
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,8 @@ var rows = []row{
 	{"disk", diskRow},
 	{"start", startRow},
 	{"reload", reloadRow},
+	{"postgres", postgresRow},
+	{"sizing", sizingRow},
 }
 
 // bench is one run and what its rows share.
@@ -46,6 +48,8 @@ type bench struct {
 	span   time.Duration
 	quick  bool
 	stores map[string]*store
+	// database is nil until a row needs one.
+	database *database
 }
 
 func main() {
@@ -57,7 +61,7 @@ func main() {
 		return
 	}
 	b := &bench{stores: make(map[string]*store)}
-	flag.BoolVar(&b.quick, "quick", false, "check in under a minute that the benchmark works; leaves out the row disk")
+	flag.BoolVar(&b.quick, "quick", false, "check in two minutes that the benchmark works; leaves out the row disk")
 	flag.IntVar(&b.sessions, "sessions", 1_000_000, "sessions in the rows about many of them")
 	seconds := flag.Int("seconds", 60, "seconds that each comparison takes")
 	only := flag.String("only", "", "comma-separated rows to measure: "+strings.Join(rowNames(), ", "))
@@ -107,7 +111,7 @@ func (b *bench) run(only string) (err error) {
 	if b.dir, err = os.MkdirTemp("", "qqauth-bench-"); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	defer func() { err = errors.Join(err, b.database.end(), os.RemoveAll(b.dir)) }()
 	b.caddy = filepath.Join(b.dir, "caddy")
 	log.Print("building Caddy")
 	if err := b.build(b.caddy); err != nil {

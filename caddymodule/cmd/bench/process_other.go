@@ -12,6 +12,10 @@ var errNotLinux = errors.New("the benchmark reads CPU clocks and memory of other
 
 func cpuTime(int) (time.Duration, error) { return 0, errNotLinux }
 
+func familyTime(int) (time.Duration, error) { return 0, errNotLinux }
+
+func childrenOf(int) ([]int, error) { return nil, errNotLinux }
+
 func anonymous(int) (int64, error) { return 0, errNotLinux }
 
 func system() (processor, kernel string) { return runtime.GOARCH, runtime.GOOS }

@@ -30,7 +30,7 @@ func (w weather) calmerThan(other weather) bool {
 
 // reloadRow reloads the guarded and the bare Caddy every second under load.
 func reloadRow(b *bench) ([]result, error) {
-	s, err := b.makeStore("few", 100)
+	s, err := b.makeStore(b.badger("few"), 100)
 	if err != nil {
 		return nil, err
 	}

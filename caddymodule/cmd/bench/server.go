@@ -52,6 +52,9 @@ type guarded struct {
 	// alone gives Caddy one processor, so that the others are left to the load:
 	// where all share all, what limits a rate is the load as much as Caddy.
 	alone bool
+	// memory is what Caddy may take before it collects garbage; Go's own measure
+	// if empty, by which a small heap is collected often.
+	memory string
 }
 
 // start starts it and waits until a session gets through the guard.
@@ -66,7 +69,7 @@ func (g guarded) start(b *bench) (*server, error) {
 	persist_config off
 	qqauth {
 		public_url http://%[2]s
-		store badger %[4]q
+		store %[4]s
 		secret_key {file.%[5]s}
 		qq %[6]s {
 			endpoint http://%[7]s
@@ -87,11 +90,14 @@ http://%[3]s {
 	}
 	reverse_proxy %[11]s
 }
-%[12]s`, s.admin, s.login, s.app, g.store.dir, g.store.secret, qqApp, b.qq, clientID, clientSecret,
+%[12]s`, s.admin, s.login, s.app, g.store.caddyfile, g.store.secret, qqApp, b.qq, clientID, clientSecret,
 		cmp.Or(g.alg, "RS256"), b.upstream, bareSite(s.bare, b.upstream, g.static))
 	var env []string
 	if g.alone {
 		env = append(env, "GOMAXPROCS=1")
+	}
+	if g.memory != "" {
+		env = append(env, "GOGC=off", "GOMEMLIMIT="+g.memory)
 	}
 	request := guardedRequest(nil, s.app, "/", g.store.tokens[0])
 	return s, s.start(b, cmp.Or(g.caddy, b.caddy), request, env...)

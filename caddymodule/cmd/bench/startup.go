@@ -10,11 +10,11 @@ const starts = 7
 
 // startRow is how long Caddy takes until a session gets through its guard.
 func startRow(b *bench) ([]result, error) {
-	few, err := b.makeStore("one", 1)
+	few, err := b.makeStore(b.badger("one"), 1)
 	if err != nil {
 		return nil, err
 	}
-	many, err := b.makeStore("many", b.sessions)
+	many, err := b.makeStore(b.badger("many"), b.sessions)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -12,57 +13,81 @@ import (
 
 	"github.com/qqauth/qqauth/authcore"
 	"github.com/qqauth/qqauth/authcore/badgerstore"
-	"github.com/qqauth/qqauth/authcore/qq/qqtest"
 	"github.com/qqauth/qqauth/authcore/token"
 )
 
-// store is a store's files and the sessions in it: one for each of the
-// simulator's accounts from 0 up.
-type store struct {
-	dir    string
-	secret string // the file of its secret_key
-	tokens []string
+// engine is a place for a store of a name.
+type engine struct {
+	name      string // unlike those of other engines
+	caddyfile string // what stands behind "store" in a Caddyfile
+	atOnce    int    // how many logins at a time fill it soonest
+	// open makes the store.
+	open func(context.Context, authcore.Vault) (authcore.Store, error)
 }
 
-// makeStore returns the store of a name, and makes it if there is none yet. Its
-// sessions come from logins through the core itself, as Caddy would carry them
+// badger is a directory of the bench's own.
+func (b *bench) badger(name string) engine {
+	dir := filepath.Join(b.dir, name)
+	return engine{
+		name: name, caddyfile: fmt.Sprintf("badger %q", dir), atOnce: 256, // as many as it takes into one transaction
+		open: func(ctx context.Context, vault authcore.Vault) (authcore.Store, error) {
+			return badgerstore.Open(ctx, badgerstore.Config{Dir: dir, Vault: vault})
+		},
+	}
+}
+
+// store is a store that is not open, and the sessions in it: one for each of the
+// simulator's accounts from 0 up.
+type store struct {
+	caddyfile string
+	secret    string // the file of its secret_key
+	kek       token.KEK
+	tokens    []string
+}
+
+// makeStore returns the store of an engine, and makes it if there is none yet.
+// Its sessions come from logins through the core itself, as Caddy would carry them
 // out; only QQ is left out, because a million HTTP calls would say nothing.
-func (b *bench) makeStore(name string, sessions int) (*store, error) {
-	if s := b.stores[name]; s != nil {
+func (b *bench) makeStore(e engine, sessions int) (*store, error) {
+	if s := b.stores[e.name]; s != nil {
 		return s, nil
 	}
 	s := &store{
-		dir: filepath.Join(b.dir, name), secret: filepath.Join(b.dir, name+".key"),
+		caddyfile: e.caddyfile, secret: filepath.Join(b.dir, e.name+".key"), kek: token.NewKEK(),
 		tokens: make([]string, sessions),
 	}
-	secret := token.NewKEK()
-	if err := os.WriteFile(s.secret, []byte(secret.Reveal()), 0o600); err != nil {
+	if err := os.WriteFile(s.secret, []byte(s.kek.Reveal()), 0o600); err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	if err := s.fill(b.ctx, secret); err != nil {
-		return nil, fmt.Errorf("make store %s: %w", name, err)
+	if err := s.fill(b.ctx, e); err != nil {
+		return nil, fmt.Errorf("make store %s: %w", e.name, err)
 	}
 	log.Printf("made %s sessions in %s", count(float64(sessions)), time.Since(began).Round(100*time.Millisecond))
-	b.stores[name] = s
+	b.stores[e.name] = s
 	return s, nil
 }
 
-func (s *store) fill(ctx context.Context, secret token.KEK) (err error) {
-	// EdDSA is the quickest; Caddy makes the key that its own configuration
-	// wants.
-	keys := token.NewKeys(token.Config{Current: secret, Alg: token.EdDSA})
-	opened, err := badgerstore.Open(ctx, badgerstore.Config{Dir: s.dir, Vault: keys})
+func (s *store) fill(ctx context.Context, e engine) error {
+	keys := s.keys()
+	opened, err := e.open(ctx, keys)
 	if err != nil {
 		return err
 	}
 	node := authcore.NewNode(authcore.NodeConfig{Store: opened, Keys: keys})
-	defer func() {
-		if closed := node.Close(); err == nil {
-			err = closed
-		}
-	}()
-	service, err := authcore.NewService(node, authcore.Config{
+	return errors.Join(s.logIn(ctx, node, e.atOnce), node.Close())
+}
+
+// keys are new ones, which a store has to unlock. EdDSA is the quickest; Caddy
+// makes the key that its own configuration wants.
+func (s *store) keys() *token.Keys {
+	return token.NewKeys(token.Config{Current: s.kek, Alg: token.EdDSA})
+}
+
+// newService is the core as Caddy would run it, with a QQ that believes
+// everything.
+func newService(node *authcore.Node) (*authcore.Service, error) {
+	return authcore.NewService(node, authcore.Config{
 		Issuer: "http://localhost",
 		Clients: []authcore.Client{{
 			ID: clientID, App: qqApp, Unknown: authcore.UnknownCreate, Claims: []authcore.Claim{authcore.ClaimName},
@@ -75,6 +100,14 @@ func (s *store) fill(ctx context.Context, secret token.KEK) (err error) {
 		Alg:    token.EdDSA,
 		Limits: authcore.Limits{Off: true},
 	})
+}
+
+// caller is whose device logs in.
+var caller = authcore.Caller{Fingerprint: fingerprint, OS: "Android13", Agent: "bench", Loopback: true}
+
+// logIn makes the sessions.
+func (s *store) logIn(ctx context.Context, node *authcore.Node, atOnce int) error {
+	service, err := newService(node)
 	if err != nil {
 		return err
 	}
@@ -82,18 +115,10 @@ func (s *store) fill(ctx context.Context, secret token.KEK) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.logIn(ctx, service, simulator)
-}
-
-// logIn makes the sessions, with as many logins at a time as the store takes
-// into one transaction.
-func (s *store) logIn(ctx context.Context, service *authcore.Service, simulator *qqtest.Server) error {
-	const atOnce = 256
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	caller := authcore.Caller{Fingerprint: fingerprint, OS: "Android13", Agent: "bench", Loopback: true}
 	for range atOnce {
 		workers.Go(func() {
 			for ctx.Err() == nil {

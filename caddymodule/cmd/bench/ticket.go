@@ -11,7 +11,7 @@ const ticketConns = 64
 
 // ticketRow is the issue of a ticket and its redemption, over HTTP and durable.
 func ticketRow(b *bench) ([]result, error) {
-	s, err := b.makeStore("few", 100)
+	s, err := b.makeStore(b.badger("few"), 100)
 	if err != nil {
 		return nil, err
 	}

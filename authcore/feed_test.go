@@ -259,3 +259,39 @@ func TestRingOfAnotherNode(t *testing.T) {
 	b.store.change(t, func() { b.store.heard = []authcore.Event{{Ring: true}} })
 	await(t, "the other node to adopt the ring", verified)
 }
+
+// A node that hears nothing cannot know whom to cut off: after 30 s, everybody.
+func TestLiveRequestsOfADeafNode(t *testing.T) {
+	w := newWorld(t)
+	b := w.secondNode()
+	p := w.newPlayer()
+	live, err := b.guard.Admit(t.Context(), p.session, "")
+	want(t, "admission", err, nil)
+	defer live.Release()
+	b.store.change(t, func() { b.store.deaf = authcore.ErrUnavailable })
+	w.clock.step(29 * time.Second)
+	b.node.Beat()
+	want(t, "the live request after 29 s", live.Context().Err(), nil)
+	w.clock.step(2 * time.Second)
+	b.node.Beat()
+	want(t, "the live request after 31 s", live.Context().Err(), context.Canceled)
+}
+
+// An event about all sessions of a user that is heard late is not about those
+// made since.
+func TestLateEventSparesNewSessions(t *testing.T) {
+	w := newWorld(t)
+	b := w.secondNode()
+	p := w.newPlayer()
+	old, err := b.guard.Admit(t.Context(), p.session, "")
+	want(t, "admission", err, nil)
+	defer old.Release()
+	want(t, "log-out of all", w.EndSessions(t.Context(), p.user), nil)
+	again, _ := w.raw(p.user, func(s *authcore.Session) { s.Epoch = 1 })
+	since, err := b.guard.Admit(t.Context(), again, "")
+	want(t, "admission since", err, nil)
+	defer since.Release()
+	b.store.change(t, func() { b.store.heard = []authcore.Event{{User: p.user, Ended: true}} })
+	await(t, "the old request to end", func() bool { return old.Context().Err() != nil })
+	want(t, "the new one", since.Context().Err(), nil)
+}

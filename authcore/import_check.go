@@ -115,8 +115,8 @@ func (s *Session) unfit() string {
 		}
 	}
 	for _, text := range []string{s.OS, s.Agent, s.IP, s.DeviceIP, string(s.Client), string(s.Parent)} {
-		if text != cut(text) {
-			return "a session with a field over 128 bytes"
+		if text != cut(text) || strings.ContainsRune(text, 0) {
+			return "a session with a field over 128 bytes, or that is no text"
 		}
 	}
 	if !isPublicID(s.ID) || s.Token == (TokenHash{}) || s.Client == "" || len(s.Methods) == 0 {

@@ -125,8 +125,8 @@ func (l *liveRequests) expire(now time.Time) {
 	}
 }
 
-// endAll cancels every request at once: nobody will tell them any more that
-// their session has ended.
+// endAll cancels every request at once: nobody can tell them any more that their
+// session has ended.
 func (l *liveRequests) endAll() {
 	for p := range l.all() {
 		p.cancel()

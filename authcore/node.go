@@ -15,7 +15,8 @@ import (
 
 const (
 	// pulse is how often a node proves that its store answers and ends the live
-	// requests of sessions that have expired. It bounds the node's own calls to
+	// requests of sessions that have expired, or can no longer be known to live.
+	// It bounds the node's own calls to
 	// the store, too.
 	pulse = 5 * time.Second
 	// pollEvery is how often a node asks a shared store what other nodes
@@ -151,6 +152,9 @@ func (n *Node) inBackground(f func()) {
 func (n *Node) beat() {
 	now := n.now()
 	n.live.expire(now)
+	if n.feed != nil && n.silent(now) {
+		n.live.endAll() // what was revoked meanwhile is not known
+	}
 	ctx, cancel := context.WithTimeout(n.ctx, pulse)
 	defer cancel()
 	if err := n.store.Ping(ctx); err == nil {
@@ -168,8 +172,8 @@ func (n *Node) listen() {
 		began := n.now()
 		events, complete, err := n.feed.Poll(n.ctx)
 		if err == nil {
-			if !complete {
-				events = append(events, Event{}) // about everybody
+			if !complete { // about everybody, and the keys
+				events = append(events, Event{}, Event{Ring: true})
 			}
 			n.apply(events)
 			n.hear(began)
@@ -224,7 +228,9 @@ func (n *Node) apply(events []Event) {
 			continue
 		}
 		n.events.append(e)
-		if passes := n.live.concerned(e); e.Ended {
+		// An event about all sessions of a user may be heard late, and is not
+		// about those made since.
+		if passes := n.live.concerned(e); e.Ended && e.Session != "" {
 			end(passes)
 		} else {
 			n.judgeAgain(passes)

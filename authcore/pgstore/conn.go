@@ -52,6 +52,7 @@ var session = []string{
 type pool struct {
 	*pgxpool.Pool
 	limit time.Duration // to get a connection
+	open  bool          // the store is: what is refused from now on may pass
 }
 
 // newPool makes a pool of up to size connections. It connects to nothing yet.
@@ -75,7 +76,7 @@ func newPool(t Target, size int32, limit time.Duration) (pool, error) {
 		return c.SendBatch(ctx, &b).Close()
 	}
 	p, err := pgxpool.NewWithConfig(context.Background(), cfg)
-	return pool{p, limit}, err
+	return pool{Pool: p, limit: limit}, err
 }
 
 var errNoCancel = errors.New("requests to cancel are not sent")
@@ -119,7 +120,10 @@ func (p pool) acquire(ctx context.Context) (*conn, error) {
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause
 		}
-		return nil, connectFault(err, p.limit)
+		if err = connectFault(err, p.limit); p.open && !errors.Is(err, authcore.ErrUnavailable) {
+			err = fmt.Errorf("%w: %w", authcore.ErrUnavailable, err)
+		}
+		return nil, err
 	}
 	return &conn{c, c.Conn().PgConn().CustomData()[socketKey].(net.Conn)}, nil
 }

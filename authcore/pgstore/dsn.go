@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	// connectWithin is connect_timeout where nobody names one, for each host:
-	// the driver would wait for ever. A second host gets its turn within
-	// callLimit.
+	// connectWithin is how long all hosts but the last may take together to
+	// connect where nobody names a connect_timeout: the driver would wait for
+	// ever. The last one gets its turn within callLimit.
 	connectWithin = 2 * time.Second
 	// poolSize is pool_max_conns where nobody names one.
 	poolSize = 16
@@ -72,9 +72,18 @@ func ParseDSN(dsn string) (Target, error) {
 		cfg.MaxConns = poolSize
 	}
 	if cfg.ConnConfig.ConnectTimeout == 0 {
-		cfg.ConnConfig.ConnectTimeout = connectWithin
+		cfg.ConnConfig.ConnectTimeout = connectWithin / time.Duration(max(1, hosts(&cfg.ConnConfig.Config)-1))
 	}
 	return Target{cfg: cfg, key: targetKey(dsn, &cfg.ConnConfig.Config)}, nil
+}
+
+// hosts is how many servers there are to try.
+func hosts(cfg *pgconn.Config) int {
+	tried := map[string]bool{fmt.Sprint(cfg.Host, " ", cfg.Port): true}
+	for _, f := range cfg.Fallbacks {
+		tried[fmt.Sprint(f.Host, " ", f.Port)] = true
+	}
+	return len(tried)
 }
 
 func parseWords(dsn string, allowed []string) (*pgconn.Config, error) {

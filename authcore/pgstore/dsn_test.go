@@ -186,6 +186,7 @@ func TestTargetSizesAndTimes(t *testing.T) {
 	for dsn, want := range map[string]time.Duration{
 		"host=localhost":                   connectWithin,
 		"host=localhost connect_timeout=0": connectWithin,
+		"host=a,b,localhost":               connectWithin / 2,
 		"host=localhost connect_timeout=7": 7 * time.Second,
 	} {
 		if got := mustParse(t, dsn).poolConfig().ConnConfig.ConnectTimeout; got != want {

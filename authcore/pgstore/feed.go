@@ -34,8 +34,9 @@ type eventID [16]byte
 
 // feed is what a node has heard so far.
 type feed struct {
-	mu   sync.Mutex
-	seen map[eventID]struct{}
+	mu     sync.Mutex
+	seen   map[eventID]struct{}
+	doubts []doubt
 
 	// The last Poll that was answered: when it was sent, when its answer came,
 	// and the database's clock in between. Before the first, sent is when the
@@ -147,7 +148,11 @@ func (s *Store) poll(ctx context.Context) ([]authcore.Event, bool, error) {
 	}
 	received := time.Now()
 	s.frozen.Store(frozen)
-	complete := gap <= l.maxGap && (f.clock.IsZero() || f.steady(clock, sent, received))
+	passed := received.Sub(f.sent) // at most, until the database looked
+	if !f.clock.IsZero() {
+		passed = clock.Sub(f.clock)
+	}
+	complete := gap <= l.maxGap && passed+l.announce <= back && (f.clock.IsZero() || f.steady(clock, sent, received))
 	f.sent, f.received, f.clock = sent, received, clock
 	return f.news(rows), complete, nil
 }

@@ -379,3 +379,19 @@ func TestPollSeesTheFreeze(t *testing.T) {
 		}
 	}
 }
+
+// The answer to the last Poll may have taken long, and this one long to get there:
+// then it looks back too little, and has to say so.
+func TestPollOnASlowWay(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Database(t)
+	proxy, via := pgtest.Via(t, dsn)
+	s, a := open(t, via), beside(t, dsn)
+	wantPoll(t, "first", s)
+	s.feed.shift(3100 * time.Millisecond)
+	a.run("INSERT INTO qqauth_events VALUES (sha256('x'), now() - INTERVAL '8 seconds', 'u', 'x', TRUE, FALSE)")
+	proxy.OnRead(once(pgtest.Fault{Delay: 2900 * time.Millisecond}))
+	if got, complete := poll(t, s); len(got) == 0 && complete {
+		t.Error("missed one, and said to be complete")
+	}
+}

@@ -281,3 +281,20 @@ func TestNodeThatHearsNothing(t *testing.T) {
 		})
 	}
 }
+
+func TestRingReplacedDuringAGap(t *testing.T) {
+	t.Parallel()
+	dsn, kek := pgtest.Database(t), token.NewKEK()
+	proxy, via := pgtest.Via(t, dsn)
+	a, b := join(t, dsn, kek, 0, plain), join(t, via, kek, 0, scaled(10))
+	b.live(b.any, a.newUser("u"))
+	proxy.Refuse(true)
+	cfg := a.cfg
+	cfg.Alg = token.EdDSA
+	if err := a.node.Rekey(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "B to be deaf for longer than it looks back", func() bool { return b.node.FeedAge() > 4*time.Second })
+	proxy.Refuse(false)
+	await(t, "B to know A's key", func() bool { return strings.Contains(string(b.keys.Ring().AllKeys(b.now())), "EdDSA") })
+}

@@ -30,6 +30,12 @@ const (
 	changeLimit = 10 * time.Minute
 )
 
+// tables are those that transactions of nodes write.
+var tables = []string{
+	"qqauth_keys", "qqauth_users", "qqauth_identity_mirrors", "qqauth_identities", "qqauth_unions", "qqauth_access_tokens",
+	"qqauth_sessions", "qqauth_retired_tokens", "qqauth_tickets", "qqauth_pendings", "qqauth_events",
+}
+
 // begin brings the tables up to date and opens the key ring. The lock on the row
 // of qqauth_schema lets one node at a time do so.
 func (s *Store) begin(ctx context.Context) error {
@@ -44,7 +50,6 @@ func (s *Store) begin(ctx context.Context) error {
 	var have, needs int
 	err = lock.fly(callLimit,
 		statement{sql: "BEGIN"},
-		statement{sql: "SET LOCAL idle_in_transaction_session_timeout = 0"},
 		statement{
 			sql:  "SELECT version, oldest FROM qqauth_schema WHERE id = 1 FOR UPDATE",
 			scan: func(rows pgx.Rows) error { return rows.Scan(&have, &needs) },
@@ -54,6 +59,11 @@ func (s *Store) begin(ctx context.Context) error {
 	}
 	if needs > version {
 		return fmt.Errorf("postgresql store: its tables have version %d and need a newer qqauth: this one knows version %d", have, version)
+	}
+	if have < version { // which may take long; otherwise a node that vanishes must not keep others from starting
+		if err := lock.fly(callLimit, statement{sql: "SET LOCAL idle_in_transaction_session_timeout = 0"}); err != nil {
+			return fault("begin to change the tables", err)
+		}
 	}
 	if err := s.migrate(ctx, have); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
 
 	"github.com/qqauth/qqauth/authcore"
@@ -79,7 +80,7 @@ func openWithin(ctx context.Context, cfg Config, l limits) (*Store, error) {
 	for _, p := range []struct {
 		pool *pool
 		size int32
-	}{{&s.reads, size}, {&s.writes, size}, {&s.feeds, 2}} {
+	}{{&s.reads, size}, {&s.writes, size}, {&s.feeds, 3}} {
 		var err error
 		if *p.pool, err = newPool(cfg.Target, p.size, l.call); err != nil {
 			s.closePools()
@@ -91,9 +92,11 @@ func openWithin(ctx context.Context, cfg Config, l limits) (*Store, error) {
 		return nil, err
 	}
 	s.feed.sent = time.Now()
+	s.reads.open, s.writes.open, s.feeds.open = true, true, true
 	background, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.work.Go(func() { s.sweep(background) })
+	s.work.Go(func() { s.settle(background) })
 	return s, nil
 }
 
@@ -245,17 +248,49 @@ func (s *Store) Writable() error {
 	return nil
 }
 
-// Freeze implements [authcore.Store]. Every Update reads what it writes, so none
-// that is undecided survives it.
+// Freeze implements [authcore.Store].
 func (s *Store) Freeze(ctx context.Context, frozen bool) error {
 	err := s.update(ctx, func(t authcore.Tx) error {
 		t.(*tx).write("UPDATE qqauth_store SET frozen = $1 WHERE id = 1", frozen)
 		return nil
 	}, modeFreeze)
-	if err == nil {
-		s.frozen.Store(frozen)
+	if err != nil {
+		return err
 	}
-	return err
+	s.frozen.Store(frozen)
+	if frozen {
+		return s.fence(ctx)
+	}
+	return nil
+}
+
+// fence sees to it that no Update commits any more which found the store open. It
+// reads all that an Update may write: one of the two then has no place in an
+// order of transactions in which the store was closed between the other's
+// reading and writing, and the database refuses it.
+func (s *Store) fence(ctx context.Context) error {
+	flight := []statement{{sql: "BEGIN ISOLATION LEVEL SERIALIZABLE"}}
+	for _, table := range tables {
+		flight = append(flight, statement{sql: "SELECT count(*) FROM " + table, scan: func(pgx.Rows) error { return nil }})
+	}
+	flight = append(flight, statement{sql: "COMMIT"})
+	for try := 1; ; try++ {
+		c, err := s.writes.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		if err = c.fly(changeLimit, flight...); err != nil && c.inTransaction() {
+			(&tx{store: s, conn: c}).end("ROLLBACK")
+		}
+		c.Release()
+		if err == nil {
+			return nil
+		}
+		if judge(err) != again || try == 100 || ctx.Err() != nil {
+			return fault("wait for the updates that had begun", err)
+		}
+		time.Sleep(backoff(try))
+	}
 }
 
 // Close implements [authcore.Store].

@@ -19,13 +19,14 @@ const (
 
 // sweeps are the tables with rows that end. The core decides by the records when
 // something has expired, by a clock that may be an hour off; what has been so for
-// two is of use to nobody. Announcements are looked at for seconds.
+// two is of use to nobody. Announcements are looked at for seconds, but for those of
+// which somebody is in doubt.
 var sweeps = []struct{ table, key, column, after string }{
 	{"qqauth_sessions", "id", "expires", "2 hours"},
 	{"qqauth_tickets", "token", "expires", "2 hours"},
 	{"qqauth_pendings", "id", "expires", "2 hours"},
 	{"qqauth_access_tokens", "access", "expires", "2 hours"},
-	{"qqauth_events", "id", "at", "2 minutes"},
+	{"qqauth_events", "id", "at", "2 hours"},
 }
 
 // sweep removes what has expired until ctx ends.
@@ -49,7 +50,7 @@ func (s *Store) sweep(ctx context.Context) {
 
 // sweepOnce sweeps if it is due and no other node does.
 func (s *Store) sweepOnce(ctx context.Context) error {
-	mine, err := s.count(ctx, "UPDATE qqauth_sweeps SET due = now() + INTERVAL '1 minute' WHERE id = 1 AND due <= now() RETURNING id")
+	mine, err := s.count(ctx, "UPDATE qqauth_sweeps SET due = now() + INTERVAL '1 minute' WHERE id = 1 AND (due <= now() OR due > now() + INTERVAL '2 minutes') RETURNING id")
 	if err != nil || mine == 0 {
 		return err
 	}

@@ -42,9 +42,9 @@ func TestSweep(t *testing.T) {
 		tx.PutTicket(authcore.Ticket{Token: digest("of the old session"), Session: "old", Expires: now.Add(time.Hour)})
 		tx.RetireToken(digest("before"), authcore.Retired{Session: "old", At: now, Expires: now.Add(time.Hour)})
 	})
-	a.run("UPDATE qqauth_events SET at = at - CASE session_id WHEN 'old' THEN INTERVAL '125 seconds' WHEN 'expired' THEN INTERVAL '100 seconds' ELSE INTERVAL '0' END")
+	a.run("UPDATE qqauth_events SET at = at - CASE session_id WHEN 'old' THEN INTERVAL '121 minutes' WHEN 'expired' THEN INTERVAL '119 minutes' ELSE INTERVAL '0' END")
 
-	a.run("UPDATE qqauth_sweeps SET due = now() + INTERVAL '1 hour'")
+	a.run("UPDATE qqauth_sweeps SET due = now() + INTERVAL '50 seconds'")
 	if err := s.sweepOnce(t.Context()); err != nil {
 		t.Fatalf("sweep: %v", err)
 	}
@@ -74,13 +74,27 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// The clock that the time was set by may have been put back since.
+func TestSweepThatIsDueInTheFarFuture(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Database(t)
+	s, a := open(t, dsn), beside(t, dsn)
+	a.run("UPDATE qqauth_sweeps SET due = now() + INTERVAL '1 day'")
+	if err := s.sweepOnce(t.Context()); err != nil {
+		t.Fatalf("sweep: %v", err)
+	}
+	if wait := ask[float64](a, "SELECT extract(epoch FROM due - now())::float8 FROM qqauth_sweeps"); wait > 60 {
+		t.Errorf("the next sweep is due in %v s; want a minute", wait)
+	}
+}
+
 func TestSweepGoesOnWhereOneBatchEnds(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Database(t)
 	s, a := open(t, dsn), beside(t, dsn)
 	const n = 2*sweepRows + 1
 	a.run("DELETE FROM qqauth_events") // of the start
-	a.run(`INSERT INTO qqauth_events SELECT sha256(n::text::bytea), now() - INTERVAL '1 hour', '', '', FALSE, FALSE FROM generate_series(1, $1) n`, n)
+	a.run(`INSERT INTO qqauth_events SELECT sha256(n::text::bytea), now() - INTERVAL '1 day', '', '', FALSE, FALSE FROM generate_series(1, $1) n`, n)
 	a.run(`INSERT INTO qqauth_access_tokens SELECT sha256(n::text::bytea), '', 0, now() - INTERVAL '1 day' FROM generate_series(1, $1) n`, 2*sweepRows)
 	a.due()
 	if err := s.sweepOnce(t.Context()); err != nil {

@@ -169,6 +169,9 @@ func (t *tx) finish(err error) error {
 	sent := time.Now()
 	flight := append(append(t.queue, announced...), statement{sql: "COMMIT"})
 	if err := t.fly("commit", t.store.limits.commit, flight...); err != nil {
+		if t.verdict <= late && len(ids) > 0 {
+			t.store.feed.doubt(t.events, ids[0])
+		}
 		return err
 	}
 	t.store.feed.own(ids)

@@ -35,6 +35,8 @@ CREATE TABLE IF NOT EXISTS qqauth_identity_mirrors (
 	user_id  TEXT COLLATE "C" NOT NULL REFERENCES qqauth_users (id)
 );
 
+CREATE INDEX IF NOT EXISTS qqauth_identity_mirrors_user_id ON qqauth_identity_mirrors (user_id);
+
 CREATE TABLE IF NOT EXISTS qqauth_identities (
 	identity BYTEA PRIMARY KEY REFERENCES qqauth_identity_mirrors (identity),
 	user_id  TEXT COLLATE "C" NOT NULL REFERENCES qqauth_users (id),
@@ -51,6 +53,8 @@ CREATE TABLE IF NOT EXISTS qqauth_unions (
 	PRIMARY KEY (unionid, position),
 	UNIQUE (unionid, app, user_id)
 );
+
+CREATE INDEX IF NOT EXISTS qqauth_unions_user_id ON qqauth_unions (user_id);
 
 -- No foreign key: the token of a user who is gone stays refused.
 CREATE TABLE IF NOT EXISTS qqauth_access_tokens (

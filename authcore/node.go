@@ -79,8 +79,9 @@ func NewNode(cfg NodeConfig) *Node {
 	}
 	n.began = n.now()
 	n.ctx, n.stop = context.WithCancel(context.Background())
+	n.feed, _ = cfg.Store.(Feed)
 	n.background.Go(n.run)
-	if n.feed, _ = cfg.Store.(Feed); n.feed != nil {
+	if n.feed != nil {
 		n.background.Go(n.listen)
 	}
 	return n

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -20,7 +21,8 @@ import (
 // and its live requests stay.
 var stores = caddy.NewUsagePool()
 
-// retryEvery is how often a store that could not be opened is tried again.
+// retryEvery is how often a store is tried again that could not be opened, or
+// that could not take the newest configuration's keys.
 const retryEvery = 5 * time.Second
 
 // drainWithin bounds how long a store that nobody holds any more waits for the
@@ -32,14 +34,20 @@ type pooled struct {
 	key   string
 	store Store
 	log   *zap.Logger
+	now   atomic.Pointer[answer] // changes under mu
+	stop  chan struct{}          // closed when nobody holds it any more
 
-	mu       sync.Mutex
-	holds    []*hold // the newest last
-	inForce  *hold   // whose keys the open store goes by; nil while between two
-	open     *authcore.Node
-	err      error // why it is not open
-	retrying bool
-	stop     chan struct{} // closed when nobody holds it any more
+	mu      sync.Mutex // held while the store is opened or rekeyed, which takes long
+	holds   []*hold    // the newest last
+	inForce *hold      // whose keys the open store goes by; nobody's while between two
+	due     bool       // opening or rekeying is to be tried again
+	retries sync.Once
+}
+
+// answer is what holders get who ask for the node. They do not wait for one.
+type answer struct {
+	node *authcore.Node
+	err  error // why there is none
 }
 
 // hold is one configuration's share in a store.
@@ -52,10 +60,9 @@ type hold struct {
 // configuration.
 func holdStore(ctx context.Context, store Store, keys token.Config, log *zap.Logger) (*hold, error) {
 	value, _, err := stores.LoadOrNew(store.Key(), func() (caddy.Destructor, error) {
-		return &pooled{
-			key: store.Key(), store: store, log: log, stop: make(chan struct{}),
-			err: fmt.Errorf("%w: not open yet", authcore.ErrUnavailable),
-		}, nil
+		p := &pooled{key: store.Key(), store: store, log: log, stop: make(chan struct{})}
+		p.now.Store(&answer{err: fmt.Errorf("%w: not open yet", authcore.ErrUnavailable)})
+		return p, nil
 	})
 	if err != nil {
 		return nil, err
@@ -68,20 +75,25 @@ func holdStore(ctx context.Context, store Store, keys token.Config, log *zap.Log
 	return h, nil
 }
 
-// join adds a configuration.
+// join adds a configuration. The error is a fault of it.
 func (p *pooled) join(ctx context.Context, h *hold) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.holds = append(p.holds, h)
-	if p.open != nil {
-		return p.admit(ctx, h)
+	if p.now.Load().node != nil {
+		err := p.rekey(ctx)
+		if errors.Is(err, authcore.ErrUnavailable) {
+			p.keepRing(err)
+			return nil
+		}
+		return err
 	}
 	err := p.tryOpen(ctx, h)
 	if err == nil || !errors.Is(err, authcore.ErrUnavailable) {
 		return err
 	}
-	p.err = err
-	p.retryLater()
+	p.now.Store(&answer{err: err})
+	p.retryLater(err)
 	return nil
 }
 
@@ -95,32 +107,40 @@ func (p *pooled) tryOpen(ctx context.Context, h *hold) error {
 	if err != nil {
 		return err
 	}
-	p.open, p.err, p.inForce = authcore.NewNode(authcore.NodeConfig{
+	p.now.Store(&answer{node: authcore.NewNode(authcore.NodeConfig{
 		Store: store, Keys: vault,
 		OnFault: func(err error) { p.log.Error("background fault", zap.Error(err)) },
-	}), nil, h
+	})})
+	p.inForce, p.due = h, false
 	return nil
 }
 
-// admit makes the open store fit for one more configuration, without taking
-// anything from the one that is in force: Caddy may yet refuse the new one and
-// go on with the old.
-func (p *pooled) admit(ctx context.Context, h *hold) error {
-	both := h.keys
-	if p.inForce != nil {
-		both.Current, both.Previous = p.inForce.keys.Current, p.inForce.keys.Previous
-		both.Keep = max(both.Keep, p.inForce.keys.Keep)
+// rekey makes the open store go by the newest configuration's keys. While others
+// hold it, too, nothing is taken from the keys in force: Caddy may yet refuse
+// the new configuration and go on with the old. After an error those stay.
+func (p *pooled) rekey(ctx context.Context) error {
+	node, next := p.now.Load().node, p.holds[len(p.holds)-1]
+	if len(p.holds) > 1 && p.inForce != next {
+		if err := node.CheckKeys(ctx, next.keys); err != nil {
+			return err
+		}
+		both, old := next.keys, p.inForce.keys
+		both.Current, both.Previous, both.Keep = old.Current, old.Previous, max(both.Keep, old.Keep)
+		next = &hold{on: p, keys: both}
 	}
-	err := p.open.CheckKeys(ctx, h.keys)
-	if err == nil {
-		err = p.open.Rekey(ctx, both)
+	if p.inForce != next {
+		if err := node.Rekey(ctx, next.keys); err != nil {
+			return err
+		}
 	}
-	if errors.Is(err, authcore.ErrUnavailable) {
-		p.log.Error("key ring stays as it is", zap.Error(err))
-		return nil
-	}
-	p.inForce = nil
-	return err
+	p.inForce, p.due = next, false
+	return nil
+}
+
+// keepRing notes that rekeying has failed.
+func (p *pooled) keepRing(err error) {
+	p.log.Error("key ring stays as it is", zap.Error(err))
+	p.retryLater(err)
 }
 
 // release gives a configuration's share back. What it changed for itself alone
@@ -129,12 +149,10 @@ func (h *hold) release() error {
 	p := h.on
 	p.mu.Lock()
 	p.holds = slices.DeleteFunc(p.holds, func(other *hold) bool { return other == h })
-	if n := len(p.holds); n > 0 && p.open != nil && p.inForce != p.holds[n-1] {
+	if len(p.holds) > 0 && p.now.Load().node != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), retryEvery)
-		if err := p.open.Rekey(ctx, p.holds[n-1].keys); err != nil {
-			p.log.Error("key ring stays as it is", zap.Error(err))
-		} else {
-			p.inForce = p.holds[n-1]
+		if err := p.rekey(ctx); err != nil {
+			p.keepRing(err)
 		}
 		cancel()
 	}
@@ -143,60 +161,74 @@ func (h *hold) release() error {
 	return err
 }
 
-// retryLater tries again to open the store, unless it needs an operator.
-func (p *pooled) retryLater() {
-	if p.retrying || errors.Is(p.err, authcore.ErrDamaged) {
+// retryLater tries again what has failed, unless it needs an operator.
+func (p *pooled) retryLater(err error) {
+	if p.due = !p.needsOperator(err); !p.due {
 		return
 	}
-	p.retrying = true
-	go func() {
-		ticker := time.NewTicker(retryEvery)
-		defer ticker.Stop()
-		for again := true; again; {
-			select {
-			case <-p.stop:
-				return
-			case <-ticker.C:
-				again = p.retry()
+	p.retries.Do(func() {
+		go func() {
+			ticker := time.NewTicker(retryEvery)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-p.stop:
+					return
+				case <-ticker.C:
+					p.retry()
+				}
 			}
-		}
-	}()
+		}()
+	})
 }
 
-// retry tries once and reports whether to go on. A wrong secret that is found
-// only now stays a 503, until a configuration brings another.
-func (p *pooled) retry() (again bool) {
+// needsOperator tells faults that no patience mends, and logs them.
+func (p *pooled) needsOperator(err error) bool {
+	for _, lasting := range []error{authcore.ErrDamaged, token.ErrCorrupt, authcore.ErrWrongSecret} {
+		if errors.Is(err, lasting) {
+			p.log.Error("store needs an operator", zap.Error(err))
+			return true
+		}
+	}
+	return false
+}
+
+// retry tries once what is due. Where a wrong secret is found only now, a store
+// that is not open stays a 503 and an open one stays as it is, until a
+// configuration brings another.
+func (p *pooled) retry() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open != nil || len(p.holds) == 0 {
-		p.retrying = false
-		return false
+	if !p.due || len(p.holds) == 0 {
+		return
+	}
+	if p.now.Load().node != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), retryEvery)
+		defer cancel()
+		err := p.rekey(ctx)
+		if err == nil {
+			p.log.Info("key ring is taken over")
+			return
+		}
+		p.due = !p.needsOperator(err)
+		return
 	}
 	err := p.tryOpen(context.Background(), p.holds[len(p.holds)-1])
 	if err == nil {
 		p.log.Info("store is open")
-		p.retrying = false
-		return false
+		return
 	}
-	p.err = err
+	p.due = !p.needsOperator(err)
 	if !errors.Is(err, authcore.ErrUnavailable) {
-		p.err = fmt.Errorf("%w: %w", authcore.ErrUnavailable, err)
+		err = fmt.Errorf("%w: %w", authcore.ErrUnavailable, err)
 	}
-	if errors.Is(err, authcore.ErrDamaged) || errors.Is(err, authcore.ErrWrongSecret) {
-		p.log.Error("store needs an operator", zap.Error(err))
-		p.retrying = false
-	}
-	return p.retrying
+	p.now.Store(&answer{err: err})
 }
 
-// node returns the store's node, or why there is none.
+// node returns the store's node, or why there is none, at once.
 func (h *hold) node() (*authcore.Node, error) {
-	h.on.mu.Lock()
-	defer h.on.mu.Unlock()
-	if h.on.open == nil {
-		return nil, h.on.err
-	}
-	return h.on.open, nil
+	now := h.on.now.Load()
+	return now.node, now.err
 }
 
 // Destruct closes the store when nobody holds it any more. Calls that have begun
@@ -205,11 +237,12 @@ func (p *pooled) Destruct() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	close(p.stop)
-	if p.open == nil {
+	node := p.now.Load().node
+	if node == nil {
 		return nil
 	}
-	p.open.Drain(drainWithin)
-	return p.open.Close()
+	node.Drain(drainWithin)
+	return node.Close()
 }
 
 var _ caddy.Destructor = (*pooled)(nil)

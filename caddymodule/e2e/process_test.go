@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -36,10 +37,7 @@ func newHome(t *testing.T) *home {
 	h := &home{t: t, dir: t.TempDir(), ports: map[string]string{}}
 	var held []net.Listener
 	for _, name := range []string{"ADMIN", "LOGIN", "APP", "OTHER", "PLAIN"} {
-		l, err := net.Listen("tcp", ":0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := listenLow(t)
 		held = append(held, l)
 		h.ports[name] = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	}
@@ -49,6 +47,21 @@ func newHome(t *testing.T) *home {
 	h.env = append(os.Environ(), "HOME="+h.dir, "XDG_DATA_HOME="+h.path("data"), "XDG_CONFIG_HOME="+h.path("config"),
 		"CADDY_ADMIN="+h.host("ADMIN"), "GORACE=halt_on_error=0")
 	return h
+}
+
+// listenLow takes a free port below those that connections come from: one of these
+// may be in use again by the time that Caddy asks for it.
+func listenLow(t *testing.T) net.Listener {
+	t.Helper()
+	for {
+		l, err := net.Listen("tcp", ":"+strconv.Itoa(10_000+rand.IntN(5_000)))
+		if err == nil {
+			return l
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (h *home) path(elements ...string) string {

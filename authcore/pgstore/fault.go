@@ -34,7 +34,7 @@ func judge(err error) verdict {
 	switch said.Code {
 	case "40001", "40P01":
 		return again
-	case "25006": // read-only: the server has become a standby
+	case "25006", "40003": // the server has become a standby; the outcome is unknown
 		return lost
 	}
 	switch said.Code[:2] {

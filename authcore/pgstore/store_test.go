@@ -82,13 +82,13 @@ func fixture(t *testing.T, through ...func(dsn string) string) *storetest.Fixtur
 	for _, way := range through {
 		dsn = way(dsn)
 	}
-	f := &storetest.Fixture{Store: open(t, dsn)}
+	f := &storetest.Fixture{Store: openWith(t, dsn, patient)}
 	f.Reopen = func(t *testing.T) authcore.Store {
 		t.Helper()
 		if err := f.Store.Close(); err != nil {
 			t.Fatalf("close the store: %v", err)
 		}
-		f.Store = open(t, dsn)
+		f.Store = openWith(t, dsn, patient)
 		return f.Store
 	}
 	return f

@@ -203,7 +203,7 @@ func (t *tx) outcome(err error) outcome {
 	case t.verdict == lost && !t.committing:
 		t.store.writes.Reset()
 		return outcome{err, lost, 1}
-	case t.verdict <= late:
+	case t.verdict <= late && t.committing:
 		return outcome{err: fmt.Errorf("%w: nobody knows whether the last write holds", authcore.ErrUnavailable)}
 	}
 	return outcome{err: err}

@@ -60,7 +60,7 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 			}
 			return 0
 		}),
-		nodeGauge("qqauth_feed_age_seconds", "How long ago the store is known to have answered.",
+		nodeGauge("qqauth_feed_age_seconds", "How long ago the node last heard from its store.",
 			func(n *authcore.Node) float64 { return n.FeedAge().Seconds() }),
 		nodeGauge("qqauth_live_requests", "Guarded requests in flight.",
 			func(n *authcore.Node) float64 { return float64(n.LiveRequests()) }),

@@ -320,6 +320,12 @@ func TestImportOfAKnownUser(t *testing.T) {
 			here: authcore.User{Segments: segments("a", "1")}, coming: authcore.User{Segments: map[string]string{"a": "2", "b": "3"}},
 			want: authcore.User{Segments: map[string]string{"a": "1", "b": "3"}},
 		}},
+		"segments here alone": {both: both{
+			here: authcore.User{Segments: segments("a", "1")}, want: authcore.User{Segments: segments("a", "1")},
+		}},
+		"segments there alone": {changes: true, both: both{
+			coming: authcore.User{Segments: segments("a", "1")}, want: authcore.User{Segments: segments("a", "1")},
+		}},
 		"a link": {changes: true, ends: true, both: both{
 			coming: authcore.User{Links: []authcore.Link{link(secondApp, "FREE")}},
 			want:   authcore.User{Links: []authcore.Link{link(secondApp, "FREE")}},

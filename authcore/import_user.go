@@ -118,7 +118,8 @@ func (b *importing) complete(n int, u, in *User) (changed bool) {
 			*field.to, changed = field.from, true
 		}
 	}
-	all := maps.Clone(in.Segments)
+	all := make(map[string]string)
+	maps.Copy(all, in.Segments)
 	maps.Copy(all, u.Segments)
 	switch {
 	case len(all) == len(u.Segments):

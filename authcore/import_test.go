@@ -473,3 +473,19 @@ func TestImportIntoAFrozenStore(t *testing.T) {
 	_, err = i.Take(t.Context(), nil)
 	want(t, "take", err, authcore.ErrFrozen)
 }
+
+// A phone and an e-mail that nobody has proved would let in whoever has them.
+func TestImportOfUnprovedWays(t *testing.T) {
+	w := newWorld(t)
+	for _, verified := range []bool{false, true} {
+		openID := fmt.Sprint("VERIFIED-", verified)
+		w.take([]authcore.Record{{Account: &authcore.Account{
+			App: mainApp, OpenID: openID, Mobile: "+86-15201657321", Email: "a@example.com", Verified: verified,
+		}}}, authcore.ImportConfig{})
+		u, err := w.UserByOpenID(t.Context(), mainApp, openID)
+		want(t, "the user", err, nil)
+		if has := u.Mobile != "" && u.Email != ""; has != verified || !verified && u.Mobile+u.Email != "" {
+			t.Errorf("verified %v: mobile %q, email %q", verified, u.Mobile, u.Email)
+		}
+	}
+}

@@ -12,9 +12,12 @@ type Account struct {
 	OpenID      string
 	UnionID     string
 	DisplayName string
-	Mobile      string // proved, "+86-15201657321"
-	Email       string // proved
-	Segments    map[string]string
+	Mobile      string // "+86-15201657321"
+	Email       string
+	// Verified says that the other system has proved Mobile and Email. Otherwise
+	// they are left out: they would be ways in.
+	Verified bool
+	Segments map[string]string
 }
 
 // The reasons for conflicts.
@@ -161,9 +164,12 @@ func (b *importing) account(tx Tx, n int, in *Account) error {
 		return err
 	}
 	link := Link{Identity: hash, App: in.App, OpenID: in.OpenID, UnionID: in.UnionID, Since: b.now}
+	u := User{
+		ID: id, Created: b.now, DisplayName: in.DisplayName, Segments: maps.Clone(in.Segments), Links: []Link{link},
+	}
+	if in.Verified {
+		u.Mobile, u.Email = in.Mobile, in.Email
+	}
 	b.report.Created++
-	return b.put(tx, User{
-		ID: id, Created: b.now, DisplayName: in.DisplayName, Mobile: in.Mobile, Email: in.Email,
-		Segments: maps.Clone(in.Segments), Links: []Link{link},
-	}, []Link{link})
+	return b.put(tx, u, u.Links)
 }

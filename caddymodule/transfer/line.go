@@ -114,6 +114,7 @@ type accountLine struct {
 	DisplayName string            `json:"display_name,omitempty"`
 	Mobile      string            `json:"mobile,omitempty"`
 	Email       string            `json:"email,omitempty"`
+	Verified    bool              `json:"verified,omitempty"`
 	Segments    map[string]string `json:"segments,omitempty"`
 }
 

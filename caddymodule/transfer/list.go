@@ -118,8 +118,8 @@ func (t *Table) account(row []string) (*authcore.Account, error) {
 	}
 	switch strings.ToLower(verified) {
 	case "true", "yes", "1":
+		a.Verified = true
 	case "false", "no", "0", "":
-		a.Mobile, a.Email = "", ""
 	default:
 		return nil, fmt.Errorf("%s is neither true nor false", columnVerified)
 	}

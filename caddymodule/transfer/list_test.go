@@ -49,9 +49,9 @@ func TestTable(t *testing.T) {
 	want := []transfer.Line{
 		account(2, authcore.Account{
 			App: "101", OpenID: "A", UnionID: "U", DisplayName: `林, "小雨"`, Mobile: "+86-15201657321", Email: "a@example.com",
-			Segments: map[string]string{"tier": "gold"},
+			Verified: true, Segments: map[string]string{"tier": "gold"},
 		}),
-		account(3, authcore.Account{App: "102", OpenID: "B", DisplayName: "two\nlines"}),
+		account(3, authcore.Account{App: "102", OpenID: "B", DisplayName: "two\nlines", Mobile: "+86-15201657322", Email: "b@example.com"}),
 		account(6, authcore.Account{App: "102", OpenID: "C"}),
 	}
 	if diff := cmp.Diff(want, lines); diff != "" || err != nil {

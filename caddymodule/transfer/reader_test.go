@@ -33,7 +33,7 @@ var full = []authcore.Record{
 	{Retired: &authcore.RetiredToken{Token: authcore.TokenHash{5}, Retired: authcore.Retired{Session: "sid", At: moment, Expires: moment}}},
 	{Access: &authcore.KnownAccess{Hash: authcore.AccessHash{6}, Access: authcore.Access{User: "u", Epoch: 1, Expires: moment}}},
 	{Account: &authcore.Account{
-		App: "101", OpenID: "O", UnionID: "U", DisplayName: "n", Mobile: "m", Email: "e", Segments: map[string]string{"tier": "gold"},
+		App: "101", OpenID: "O", UnionID: "U", DisplayName: "n", Mobile: "m", Email: "e", Verified: true, Segments: map[string]string{"tier": "gold"},
 	}},
 }
 

@@ -28,7 +28,7 @@ func lineOf(r authcore.Record) (any, error) {
 		return accessLine{typeAccess, hash(a.Hash), a.User, a.Epoch, a.Expires.UTC()}, nil
 	case r.Account != nil:
 		a := r.Account
-		return accountLine{typeAccount, a.App, a.OpenID, a.UnionID, a.DisplayName, a.Mobile, a.Email, a.Segments}, nil
+		return accountLine{typeAccount, a.App, a.OpenID, a.UnionID, a.DisplayName, a.Mobile, a.Email, a.Verified, a.Segments}, nil
 	}
 	return nil, errors.New("record of no kind")
 }
@@ -70,7 +70,7 @@ func recordOf(kind string, line []byte) (r authcore.Record, err error) {
 		err = decode(line, &l)
 		r.Account = &authcore.Account{
 			App: l.App, OpenID: l.OpenID, UnionID: l.UnionID, DisplayName: l.DisplayName,
-			Mobile: l.Mobile, Email: l.Email, Segments: l.Segments,
+			Mobile: l.Mobile, Email: l.Email, Verified: l.Verified, Segments: l.Segments,
 		}
 	default:
 		err = errors.New("unknown type")

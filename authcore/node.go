@@ -16,8 +16,7 @@ import (
 const (
 	// pulse is how often a node proves that its store answers and ends the live
 	// requests of sessions that have expired, or can no longer be known to live.
-	// It bounds the node's own calls to
-	// the store, too.
+	// It bounds the node's own calls to the store, too.
 	pulse = 5 * time.Second
 	// pollEvery is how often a node asks a shared store what other nodes
 	// announced. A revocation is known everywhere within 1 s.
@@ -252,7 +251,7 @@ func (n *Node) rotate() {
 	}
 }
 
-// adopt puts the ring in force that another node has written.
+// adopt puts the ring in force that the store holds, perhaps another node's.
 func (n *Node) adopt() {
 	ctx, cancel := context.WithTimeout(n.ctx, pulse)
 	defer cancel()

@@ -196,7 +196,7 @@ func take(results pgx.BatchResults, s statement) error {
 func connectFault(err error, limit time.Duration) error {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
-		switch refused.Code[:2] {
+		switch class(refused) {
 		case "28", "3D", "3F", "42":
 			return fmt.Errorf("postgresql refuses the connection: %s (%s)", refused.Message, refused.Code)
 		}

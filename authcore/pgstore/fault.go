@@ -37,7 +37,7 @@ func judge(err error) verdict {
 	case "25006", "40003": // the server has become a standby; the outcome is unknown
 		return lost
 	}
-	switch said.Code[:2] {
+	switch class(said) {
 	case "08", "57", "58", "53":
 		return lost
 	case "23":
@@ -45,6 +45,10 @@ func judge(err error) verdict {
 	}
 	return failed
 }
+
+// class is the first half of an SQLSTATE. What stands before a database may send
+// an error without one.
+func class(said *pgconn.PgError) string { return said.Code[:min(2, len(said.Code))] }
 
 // fault is an error of the database in our words. What PostgreSQL says may quote
 // keys and values, so only its code and names of ours are repeated.

@@ -192,7 +192,7 @@ func readAnnouncements(to *[]announcement, back time.Duration) statement {
 
 // news are the events that are not known yet. What is no longer found is
 // forgotten: it is too old to be found again. An own one that comes to be found
-// only later is heard twice, which does no harm.
+// only later is heard twice, and then at most has something read again.
 func (f *feed) news(rows []announcement) (events []authcore.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

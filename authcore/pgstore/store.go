@@ -57,11 +57,10 @@ type Store struct {
 // Stats is what a store tells about itself.
 type Stats struct {
 	Refusals uint64 // transactions since Open that the database made run again
-	Away     bool   // the database did not answer the last Poll
 }
 
 // Stats tells how the store does.
-func (s *Store) Stats() Stats { return Stats{Refusals: s.refusals.Load(), Away: s.away.Load()} }
+func (s *Store) Stats() Stats { return Stats{Refusals: s.refusals.Load()} }
 
 // Open opens the store and, if it is new, makes its tables and its key ring. Its
 // error wraps the vault's ErrWrongSecret if the secret is wrong, and

@@ -75,6 +75,11 @@ func (s *Store) begin(ctx context.Context) error {
 	if err := s.unlock(ctx); err != nil {
 		return err
 	}
+	var frozen bool
+	if err := s.view(ctx, func(t authcore.Tx) error { return t.(*tx).read(readFrozen(&frozen)) }, modeRead); err != nil {
+		return err
+	}
+	s.frozen.Store(frozen)
 	if err := lock.fly(commitLimit, flight...); err != nil {
 		return fault("note the version of the tables", err)
 	}

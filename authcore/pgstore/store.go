@@ -49,7 +49,7 @@ type Store struct {
 
 	feed   feed
 	away   atomic.Bool // the database did not answer the last Poll
-	frozen atomic.Bool // as of the last Poll or Update
+	frozen atomic.Bool // as of the start, the last Poll or an Update
 
 	refusals atomic.Uint64
 }

@@ -16,10 +16,10 @@ func testFreeze(t *testing.T, f *Fixture) {
 		}
 	}
 	for range 2 {
+		wantErr(t, "Writable, at once", f.Store.Writable(), authcore.ErrFrozen)
 		write := func(tx authcore.Tx) error { tx.PutUser(user("late")); return nil }
 		wantErr(t, "Update", f.Store.Update(t.Context(), write), authcore.ErrFrozen)
 		wantErr(t, "UpdateVolatile", f.Store.UpdateVolatile(t.Context(), write), authcore.ErrFrozen)
-		wantErr(t, "Writable", f.Store.Writable(), authcore.ErrFrozen)
 		if err := f.Store.Ping(t.Context()); err != nil {
 			t.Errorf("Ping: %v", err)
 		}

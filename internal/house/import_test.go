@@ -10,8 +10,10 @@ import (
 // package has to be here. All arrows point at authcore, wire formats do not know
 // each other, nor do stores, and only caddymodule sees everything.
 var mayImport = map[string][]string{
-	"authcore":              {"authcore/opaque", "authcore/token"},
+	"authcore":              {"authcore/contact", "authcore/opaque", "authcore/slider", "authcore/token"},
+	"authcore/contact":      nil,
 	"authcore/opaque":       nil,
+	"authcore/slider":       nil,
 	"authcore/token":        {"authcore/opaque"},
 	"authcore/strictjson":   nil,
 	"authcore/qq":           {"authcore", "authcore/strictjson"},
@@ -20,7 +22,7 @@ var mayImport = map[string][]string{
 	"authcore/record":       nil,
 	"authcore/badgerstore":  {"authcore", "authcore/record"},
 	"authcore/pgstore":      {"authcore", "authcore/record"},
-	"caddymodule/idaas":     {"authcore", "authcore/opaque", "authcore/strictjson"},
+	"caddymodule/idaas":     {"authcore", "authcore/contact", "authcore/opaque", "authcore/strictjson"},
 	"caddymodule/oidc":      {"authcore", "authcore/strictjson"},
 	"caddymodule/transfer":  {"authcore", "authcore/strictjson"},
 	"caddymodule":           {"*"},
@@ -38,6 +40,7 @@ var onlyIn = map[string][]string{
 	"github.com/dgraph-io/badger": {"authcore/badgerstore"},
 	"github.com/go-jose/go-jose":  {"authcore/token"},
 	"github.com/jackc/pgx":        {"authcore/pgstore"},
+	"github.com/nyaruka/":         {"authcore/contact"},
 	"github.com/prometheus/":      {"caddymodule"},
 	"golang.org/x/oauth2":         nil, // it cannot speak QQ's dialect
 }

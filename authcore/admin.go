@@ -51,20 +51,24 @@ func noUser(err error) error {
 // Disable keeps a user out until Enable: it ends all sessions, and every QQ
 // access token that the user had logged in with is refused from then on.
 func (s *Service) Disable(ctx context.Context, id UserID) error {
-	return s.changeUser(ctx, id, AuditUserDisabled, func(tx Tx, u User) ([]Event, error) {
-		u.Disabled = true
-		_, events, err := endAll(tx, u)
-		return events, err
-	})
+	return s.changeUser(ctx, id, AuditEvent{Name: AuditUserDisabled}, disable)
+}
+
+func disable(tx Tx, u User) ([]Event, error) {
+	u.Disabled = true
+	_, events, err := endAll(tx, u)
+	return events, err
 }
 
 // Enable lets a disabled user log in again.
 func (s *Service) Enable(ctx context.Context, id UserID) error {
-	return s.changeUser(ctx, id, AuditUserEnabled, func(tx Tx, u User) ([]Event, error) {
-		u.Disabled = false
-		tx.PutUser(u)
-		return nil, nil
-	})
+	return s.changeUser(ctx, id, AuditEvent{Name: AuditUserEnabled}, enable)
+}
+
+func enable(tx Tx, u User) ([]Event, error) {
+	u.Disabled = false
+	tx.PutUser(u)
+	return nil, nil
 }
 
 // SetSegments replaces a user's segments. Guards see them at once.
@@ -72,7 +76,7 @@ func (s *Service) SetSegments(ctx context.Context, id UserID, segments map[strin
 	if err := checkSegments(segments); err != nil {
 		return err
 	}
-	return s.changeUser(ctx, id, AuditUserSegments, func(tx Tx, u User) ([]Event, error) {
+	return s.changeUser(ctx, id, AuditEvent{Name: AuditUserSegments}, func(tx Tx, u User) ([]Event, error) {
 		u.Segments = maps.Clone(segments)
 		tx.PutUser(u)
 		return []Event{{User: id}}, nil
@@ -81,10 +85,12 @@ func (s *Service) SetSegments(ctx context.Context, id UserID, segments map[strin
 
 // EndSessions logs a user out everywhere, QQ's access tokens included.
 func (s *Service) EndSessions(ctx context.Context, id UserID) error {
-	return s.changeUser(ctx, id, AuditSessionEnd, func(tx Tx, u User) ([]Event, error) {
-		_, events, err := endAll(tx, u)
-		return events, err
-	})
+	return s.changeUser(ctx, id, AuditEvent{Name: AuditSessionEnd}, endEverywhere)
+}
+
+func endEverywhere(tx Tx, u User) ([]Event, error) {
+	_, events, err := endAll(tx, u)
+	return events, err
 }
 
 // EndSession ends one session by its public id, or answers ErrSession.
@@ -136,8 +142,8 @@ func (s *Service) Sessions(ctx context.Context, id UserID) (out []Session, err e
 	return out, err
 }
 
-// changeUser applies an administrator's change to a user.
-func (s *Service) changeUser(ctx context.Context, id UserID, audit string, change func(Tx, User) ([]Event, error)) error {
+// changeUser applies a change to a user from above.
+func (s *Service) changeUser(ctx context.Context, id UserID, audit AuditEvent, change func(Tx, User) ([]Event, error)) error {
 	var events []Event
 	err := s.node.update(ctx, func(tx Tx) ([]Event, error) {
 		u, err := tx.User(id)
@@ -150,7 +156,8 @@ func (s *Service) changeUser(ctx context.Context, id UserID, audit string, chang
 	if err != nil {
 		return err
 	}
-	s.cfg.Audit(AuditEvent{Name: audit, User: id, Count: countSessions(events)})
+	audit.User, audit.Count = id, countSessions(events)
+	s.cfg.Audit(audit)
 	return nil
 }
 

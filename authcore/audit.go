@@ -3,7 +3,7 @@ package authcore
 import "net/netip"
 
 // AuditEvent is something that an operator may have to account for. It holds no
-// token, code, phone or e-mail.
+// token or code, and no phone or e-mail in clear.
 type AuditEvent struct {
 	Name    string // one of the Audit constants
 	User    UserID
@@ -15,6 +15,8 @@ type AuditEvent struct {
 	Status string
 	// Count is how many sessions ended.
 	Count int
+	// Contact is a phone or an e-mail address, starred.
+	Contact string
 }
 
 // The names of audit events.
@@ -25,10 +27,17 @@ const (
 	AuditUserJoined     = "user_joined"     // a QQ account joined a user by its unionid
 	AuditUserDisabled   = "user_disabled"   // an administrator disabled a user
 	AuditUserEnabled    = "user_enabled"    // an administrator enabled a user
+	AuditUserErased     = "user_erased"     // a user was erased
+	AuditWayAdded       = "way_added"       // a user got a new way in: a QQ account, a phone or an e-mail
+	AuditWayRemoved     = "way_removed"     // a user lost one
 	AuditUserSegments   = "user_segments"   // an administrator set a user's segments
 	AuditSessionRefresh = "session_refresh" // a session got a new token
 	AuditSessionReplay  = "session_replay"  // a refreshed token came back: the session ended
 	AuditSessionEnd     = "session_end"     // sessions ended by log-out or revocation
+	AuditCodeSent       = "code_sent"       // a code of the type in Status was sent
+	AuditCodeNotSent    = "code_not_sent"   // sending one failed
+	AuditCodeRefused    = "code_refused"    // a wrong code came back, or one too many
+	AuditSendingStopped = "sending_stopped" // no more codes are sent today
 	AuditTicketIssued   = "ticket_issued"
 	AuditTicketRedeemed = "ticket_redeemed"
 	AuditTicketRefused  = "ticket_refused" // a ticket was burnt by a wrong redemption

@@ -37,6 +37,7 @@ type entry struct {
 	expires  time.Time
 	shard    *liveShard
 	stamp    Stamp // of the records, zero if the store has none
+	idle     time.Duration
 
 	userName    string
 	displayName string
@@ -47,17 +48,21 @@ type entry struct {
 	seen       atomic.Uint64 // the number of the last event it was compared with
 	read       atomic.Int64  // the node's age when the store read that it rests on began
 	refreshing atomic.Bool
+	used       atomic.Int64 // when the session was used, in Unix nanoseconds
+	noting     atomic.Bool  // its use is being written
 	assertions atomic.Pointer[assertion]
 }
 
 func (n *Node) newEntry(s *Session, u *User) *entry {
-	return &entry{
+	e := &entry{
 		hash: s.Token, session: s.ID, user: u.ID, client: s.Client, device: s.Device,
 		methods: s.Methods, authTime: s.AuthTime, expires: s.Expires,
 		shard:    n.live.shardOf(u.ID),
 		userName: u.UserName, displayName: u.DisplayName, mobile: u.Mobile, email: u.Email,
-		segments: u.Segments,
+		segments: u.Segments, idle: s.Idle,
 	}
+	e.used.Store(s.LastUse.UnixNano())
+	return e
 }
 
 type sessionCache = otter.Cache[TokenHash, *entry]
@@ -91,7 +96,7 @@ func (n *Node) lookup(ctx context.Context, hash TokenHash, token string, now tim
 		}
 		return n.fill(ctx, hash, now)
 	}
-	if !n.current(e) {
+	if !n.current(e) || e.unused(now) {
 		return n.fill(ctx, hash, now)
 	}
 	if !now.Before(e.expires) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/qqauth/qqauth/authcore/contact"
 	"github.com/qqauth/qqauth/authcore/token"
 )
 
@@ -38,8 +39,13 @@ type Client struct {
 	Secrets []string // for the tenant API, current first; none closes it
 	App     AppID
 	Unknown UnknownUser
-	Verify  []Way
-	Claims  []Claim
+	Verify  []Way // what registering and binding may use
+	// MFA is what a second factor may be; none demands none.
+	MFA    []Way
+	Claims []Claim
+	// ClaimProved gives the client also the phone and the e-mail address that
+	// were proved through it.
+	ClaimProved bool
 	// TicketsFor are other clients that may receive this one's tickets.
 	TicketsFor []ClientID
 }
@@ -62,6 +68,9 @@ type Lifetimes struct {
 	Ticket     time.Duration
 	Assertion  time.Duration
 	StateToken time.Duration
+	Code       time.Duration
+	// Idle is how long a session may go unused; 0 is for ever.
+	Idle time.Duration
 }
 
 // Limits are the limits of attempts; Off lifts them for load tests. A limit of 0
@@ -73,6 +82,18 @@ type Limits struct {
 	// Pendings is how many unfinished logins an identity may have; one more
 	// voids the oldest.
 	Pendings int
+	// Captchas is how many puzzles one address gets a minute.
+	Captchas int
+	// CodeTries is how often one code may be guessed wrong, and UserCodes how many
+	// wrong codes a user has a day, over all of them.
+	CodeTries int
+	UserCodes int
+	// How many codes are sent to one phone or e-mail address, for one network
+	// address, for one client, and in all.
+	TargetMinute, TargetHour, TargetDay int
+	AddressHour                         int
+	ClientHour                          int
+	TotalDay                            int
 }
 
 // Config is one configuration of a Service.
@@ -83,6 +104,11 @@ type Config struct {
 	Lifetimes Lifetimes
 	Alg       token.Alg // of id_tokens
 	Limits    Limits
+	// Senders deliver codes; a way without one has no codes.
+	Senders map[Way]Sender
+	// Countries are the calling codes of the countries whose phones may get codes;
+	// a number without one is of the first. Empty means 86.
+	Countries []int
 	// Audit is told what happened, once, after it is durable. It must not
 	// block. May be nil.
 	Audit func(AuditEvent)
@@ -96,6 +122,7 @@ type Service struct {
 	generation uint64 // grows from one configuration of the node to the next
 	cfg        Config
 	clients    map[ClientID]*client
+	countries  *contact.Countries
 	apps       map[AppID]*App
 }
 
@@ -115,6 +142,13 @@ func NewService(node *Node, cfg Config) (*Service, error) {
 	}
 	if s.cfg.Audit == nil {
 		s.cfg.Audit = func(AuditEvent) {}
+	}
+	if len(cfg.Countries) == 0 {
+		cfg.Countries = []int{86}
+	}
+	var err error
+	if s.countries, err = contact.NewCountries(cfg.Countries); err != nil {
+		return nil, err
 	}
 	for i := range cfg.Apps {
 		s.apps[cfg.Apps[i].ID] = &cfg.Apps[i]
@@ -141,10 +175,10 @@ func (c *client) profile(u *User) Profile {
 	if slices.Contains(c.Claims, ClaimName) {
 		p.Name, p.UserName = u.DisplayName, u.UserName
 	}
-	if slices.Contains(c.Claims, ClaimMobile) {
+	if slices.Contains(c.Claims, ClaimMobile) || c.ClaimProved && slices.Contains(u.MobileVia, c.ID) {
 		p.Mobile = u.Mobile
 	}
-	if slices.Contains(c.Claims, ClaimEmail) {
+	if slices.Contains(c.Claims, ClaimEmail) || c.ClaimProved && slices.Contains(u.EmailVia, c.ID) {
 		p.Email = u.Email
 	}
 	return p

@@ -73,7 +73,7 @@ func (t *issue) decide(tx Tx, durable bool) error {
 	if t.receiver != t.client.ID && !slices.Contains(t.client.TicketsFor, t.receiver) {
 		return ErrDenied
 	}
-	if bound || session.unproved(t.now) {
+	if used := session.noteUse(t.now); bound || used || session.unproved(t.now) {
 		if !durable {
 			return errNotVolatile
 		}

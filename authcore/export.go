@@ -15,6 +15,7 @@ var ErrNotFrozen = errors.New("store is open for writing")
 // Record is one record of an account base on its way to another. Exactly one of
 // its fields is set.
 type Record struct {
+	Erased  *Erased
 	User    *User
 	Session *Session
 	Retired *RetiredToken
@@ -35,7 +36,7 @@ func (n *Node) Frozen() bool { return errors.Is(n.store.Writable(), ErrFrozen) }
 func (n *Node) WrappedRing(ctx context.Context) ([]byte, error) { return n.storedRing(ctx) }
 
 // Export hands every record that outlives a move to take, one after the other:
-// users, then sessions and refreshed tokens if the export is final, then access
+// who was erased, users, then sessions and refreshed tokens if the export is final, then access
 // tokens of QQ. What has expired is left out. after is the last record that an
 // earlier export has taken, of which only the key counts; the zero Record begins
 // with the first. An error of take ends the export and is returned.
@@ -48,6 +49,12 @@ func (n *Node) Export(ctx context.Context, after Record, final bool, take func(R
 		return ErrNotFrozen
 	}
 	now := n.now()
+	if after == (Record{}) || after.Erased != nil {
+		if err := exportErased(ctx, n.store, after.Erased, take); err != nil {
+			return err
+		}
+		after = Record{}
+	}
 	if after == (Record{}) || after.User != nil {
 		if err := exportUsers(ctx, n.store, after.User, take); err != nil {
 			return err
@@ -87,6 +94,12 @@ func (n *Node) Export(ctx context.Context, after Record, final bool, take func(R
 		}
 		return take(Record{Access: k})
 	})
+}
+
+func exportErased(ctx context.Context, store Store, after *Erased, take func(Record) error) error {
+	return pages(ctx, store, after, func(a Archive, last *Erased) ([]Erased, error) {
+		return a.ErasedAfter(keyOf(last, func(e *Erased) ErasedHash { return e.Hash }), exportPage)
+	}, func(e *Erased) error { return take(Record{Erased: e}) })
 }
 
 func exportUsers(ctx context.Context, store Store, after *User, take func(Record) error) error {

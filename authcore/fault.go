@@ -42,6 +42,35 @@ var (
 	// ErrTicket says that a ticket is unknown, used, expired or not the
 	// caller's; which of these is not told.
 	ErrTicket = errors.New("no such ticket")
+	// ErrIDToken says that an id_token is not good, not the client's, or that its
+	// session has ended.
+	ErrIDToken = errors.New("invalid id_token")
+	// ErrNoState says that there is no state_token, or none that has the form of
+	// one.
+	ErrNoState = errors.New("no state_token")
+	// ErrState says that a state_token is not good here: forged, expired, used,
+	// another client's or device's, or for something else; which is not told.
+	ErrState = errors.New("invalid state_token")
+	// ErrContact says that a phone number or an e-mail address is malformed, or
+	// of a country that no codes are sent to.
+	ErrContact = errors.New("malformed phone or e-mail")
+	// ErrCode says that a verification code is not the one that was sent.
+	ErrCode = errors.New("wrong verification code")
+	// ErrCaptcha says that a puzzle is not solved.
+	ErrCaptcha = errors.New("puzzle not solved")
+	// ErrPassExpired says that the permission to send a code has expired.
+	ErrPassExpired = errors.New("permission to send has expired")
+	// ErrPass says that there is no such permission for this caller and receiver.
+	ErrPass = errors.New("no permission to send")
+	// ErrTaken says that a phone, an e-mail or a QQ account belongs to another
+	// user, or that the user has another QQ account.
+	ErrTaken = errors.New("belongs to another user")
+	// ErrLastWay says that nobody could log in as the user any more.
+	ErrLastWay = errors.New("the last way in")
+	// ErrStale says that the login is not fresh enough for what was asked.
+	ErrStale = errors.New("login is not fresh")
+	// ErrName says that a name is too long or holds control characters.
+	ErrName = errors.New("name refused")
 	// ErrDenied says that the caller is known and may not do this.
 	ErrDenied = errors.New("not allowed")
 	// ErrLimited says that a limit is reached; [RetryAfter] tells when to come

@@ -2,6 +2,7 @@ package authcore_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"github.com/qqauth/qqauth/authcore"
@@ -16,6 +17,9 @@ type faultStore struct {
 	unfit     atomic.Pointer[error]  // what Writable answers
 	forgetful atomic.Bool            // Sessions lists none
 	viewed    atomic.Pointer[func()] // runs after a View has read, before it returns
+	twice     atomic.Bool            // Update runs its function, forgets what it wrote and runs it again
+	undone    atomic.Bool            // Update forgets what its function wrote, and is unavailable
+	trip      atomic.Pointer[int64]  // which read of each transaction from now on is unavailable
 }
 
 // fail makes every call answer err until it is given nil.
@@ -53,7 +57,7 @@ func (s *faultStore) View(ctx context.Context, fn func(authcore.Tx) error) error
 	if err := s.fault.Load(); err != nil {
 		return *err
 	}
-	err := s.Store.View(ctx, fn)
+	err := s.Store.View(ctx, s.tripping(fn))
 	if viewed := s.viewed.Load(); viewed != nil {
 		(*viewed)()
 	}
@@ -68,7 +72,35 @@ func (s *faultStore) Update(ctx context.Context, fn func(authcore.Tx) error) err
 	if s.forgetful.Load() {
 		return s.Store.Update(ctx, func(tx authcore.Tx) error { return fn(forgetfulTx{tx}) })
 	}
-	return s.Store.Update(ctx, fn)
+	if s.twice.Load() {
+		if err := s.forget(ctx, fn); err != nil {
+			return err
+		}
+	}
+	if s.undone.Load() {
+		if err := s.forget(ctx, fn); err != nil {
+			return err
+		}
+		return authcore.ErrUnavailable
+	}
+	return s.Store.Update(ctx, s.tripping(fn))
+}
+
+// errForgotten ends a transaction that must leave nothing behind.
+var errForgotten = errors.New("forgotten")
+
+// forget runs a function and takes back what it wrote.
+func (s *faultStore) forget(ctx context.Context, fn func(authcore.Tx) error) error {
+	err := s.Store.Update(ctx, func(tx authcore.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return errForgotten
+	})
+	if errors.Is(err, errForgotten) {
+		return nil
+	}
+	return err
 }
 
 func (s *faultStore) UpdateVolatile(ctx context.Context, fn func(authcore.Tx) error) error {
@@ -76,7 +108,7 @@ func (s *faultStore) UpdateVolatile(ctx context.Context, fn func(authcore.Tx) er
 	if err := s.fault.Load(); err != nil {
 		return *err
 	}
-	return s.Store.UpdateVolatile(ctx, fn)
+	return s.Store.UpdateVolatile(ctx, s.tripping(fn))
 }
 
 func (s *faultStore) Ping(ctx context.Context) error {

@@ -69,6 +69,7 @@ func (g *Guard) Admit(ctx context.Context, sessionToken, fingerprint string) (*P
 	if err := g.judge(ctx, e, fingerprint); err != nil {
 		return nil, err
 	}
+	n.noteUse(ctx, e, now)
 	a := e.assertions.Load().find(g)
 	if a == nil || !now.Before(a.renew) {
 		if e, a, err = g.renew(ctx, e, fingerprint, now); err != nil {
@@ -140,9 +141,7 @@ func (g *Guard) judgeSession(e *entry) error {
 // alone is one factor only.
 func secondFactor(methods []Method) bool {
 	code := slices.Contains(methods, MethodSMS) || slices.Contains(methods, MethodEmail)
-	return code && slices.ContainsFunc(methods, func(m Method) bool {
-		return m == MethodQQ || m == MethodPassword || m == MethodDevice
-	})
+	return code && len(methods) > 1
 }
 
 // judgeDevice wants the login's fingerprint. A login that named none is bound to

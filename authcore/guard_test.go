@@ -78,7 +78,7 @@ func TestGuardRules(t *testing.T) {
 		{"password and sms", methods{pwd, sms}, nil, none, nil},
 		{"mfa by qq alone", methods{qq}, nil, mfa, authcore.ErrDenied},
 		{"mfa by sms alone", methods{sms}, nil, mfa, authcore.ErrDenied},
-		{"mfa by two codes", methods{sms, authcore.MethodEmail}, nil, mfa, authcore.ErrDenied},
+		{"mfa by two codes", methods{sms, authcore.MethodEmail}, nil, mfa, nil},
 		{"mfa by qq and sms", methods{qq, sms}, nil, mfa, nil},
 		{"segments hold", methods{qq}, map[string]string{"tier": "gold", "region": "", "more": "x"}, gold, nil},
 		{"one segment differs", methods{qq}, map[string]string{"tier": "silver", "region": ""}, gold, authcore.ErrDenied},

@@ -59,6 +59,7 @@ type ImportReport struct {
 	Disabled                    int // users, of those changed
 	Links                       int
 	Sessions, Retired, Accesses int
+	Erased                      int // QQ accounts and users that were erased elsewhere
 	// Left counts sessions, refreshed tokens and access tokens that did not come
 	// in: over, here already, or not good under the keys of this store.
 	Left      int
@@ -125,6 +126,7 @@ func (i *Import) Take(ctx context.Context, records []Record) (report ImportRepor
 	if err := i.node.store.Writable(); err != nil {
 		return report, err
 	}
+	var erased []ErasedHash
 	for first := 0; first < len(records); {
 		if err := ctx.Err(); err != nil {
 			return report, err
@@ -134,9 +136,13 @@ func (i *Import) Take(ctx context.Context, records []Record) (report ImportRepor
 			return report, err
 		}
 		report.add(&b.report, first)
+		erased = append(erased, b.gone...)
 		first += len(b.records)
 	}
-	return report, nil
+	if len(erased) > 0 && !i.dry {
+		err = i.eraseUsers(ctx, erased)
+	}
+	return report, err
 }
 
 // batch readies as many records as fit into one transaction.
@@ -168,6 +174,7 @@ func (r *ImportReport) add(other *ImportReport, first int) {
 	r.Sessions += other.Sessions
 	r.Retired += other.Retired
 	r.Accesses += other.Accesses
+	r.Erased += other.Erased
 	r.Left += other.Left
 	for _, c := range other.Conflicts {
 		r.Conflicts = append(r.Conflicts, Conflict{Record: first + c.Record, Reason: c.Reason})
@@ -184,12 +191,14 @@ type importing struct {
 	dry      bool
 	shared   bool // the keys are those that the records were made under
 
-	report ImportReport
-	events []Event
+	report  ImportReport
+	events  []Event
+	handles []HandleHash // of the user who is being put
+	gone    []ErasedHash // what was erased elsewhere
 }
 
 func (b *importing) decide(tx Tx) ([]Event, error) {
-	b.report, b.events = ImportReport{}, nil
+	b.report, b.events, b.handles, b.gone = ImportReport{}, nil, nil, nil
 	for n := range b.records {
 		if err := b.take(tx, n); err != nil {
 			return nil, err
@@ -212,6 +221,8 @@ func (b *importing) take(tx Tx, n int) error {
 		return b.user(tx, n, r.User)
 	case r.Account != nil:
 		return b.account(tx, n, r.Account)
+	case r.Erased != nil:
+		return b.erased(tx, r.Erased)
 	case r.Session != nil:
 		return b.session(tx, r.Session)
 	case r.Retired != nil:

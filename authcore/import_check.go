@@ -6,13 +6,16 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/qqauth/qqauth/authcore/contact"
 )
 
 // Limits of what comes in: a record that no login could have made is refused.
 const (
-	maxImportedName  = 512 // bytes
-	maxImportedLinks = 64
-	maxPublicID      = 64
+	maxImportedName    = 512 // bytes
+	maxImportedLinks   = 64
+	maxPublicID        = 64
+	maxImportedClients = 256
 )
 
 var (
@@ -20,7 +23,6 @@ var (
 	appIDs  = regexp.MustCompile(`^[0-9]{1,20}$`)
 	mobiles = regexp.MustCompile(`^\+[1-9][0-9]{0,2}-[0-9]{4,14}$`)
 	openIDs = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`) // as they are taken from QQ
-	emails  = regexp.MustCompile(`^[^@\s]{1,64}@[^@\s]{1,185}$`)
 )
 
 // size is about how many bytes a record takes in a transaction.
@@ -28,7 +30,7 @@ func (r *Record) size() int {
 	const links, rest = 1 << 10, 1 << 10
 	switch {
 	case r.User != nil:
-		return rest + len(r.User.Links)*links + sizeOf(r.User.Segments)
+		return rest + len(r.User.Links)*links + sizeOf(r.User.Segments) + (len(r.User.MobileVia)+len(r.User.EmailVia))*maxPublicID
 	case r.Account != nil:
 		return rest + links + sizeOf(r.Account.Segments)
 	}
@@ -55,6 +57,8 @@ func (r *Record) unfit() string {
 		return r.Session.unfit()
 	case r.Retired != nil:
 		return unless(r.Retired.Token != TokenHash{} && isPublicID(r.Retired.Session), "no token or no session")
+	case r.Erased != nil:
+		return unless(r.Erased.Hash != ErasedHash{} && !r.Erased.At.IsZero(), "nobody, or no time")
 	case r.Access != nil:
 		return unless(r.Access.Hash != AccessHash{} && userIDs.MatchString(string(r.Access.User)), "no access token or no user")
 	}
@@ -75,6 +79,14 @@ func (u *User) unfit() string {
 	if len(u.Links) > maxImportedLinks {
 		return "more links than a user may have"
 	}
+	if len(u.MobileVia)+len(u.EmailVia) > maxImportedClients {
+		return "a mobile or an email proved through more clients than there can be"
+	}
+	for _, id := range slices.Concat(u.MobileVia, u.EmailVia) {
+		if text := string(id); text != cut(text) || strings.ContainsRune(text, 0) {
+			return "a client id over 128 bytes, or that is no text"
+		}
+	}
 	return unfitPerson(u.Links, u.Segments, u.Mobile, u.Email, u.DisplayName, u.UserName)
 }
 
@@ -93,7 +105,7 @@ func unfitPerson(links []Link, segments map[string]string, mobile, email string,
 	if mobile != "" && !mobiles.MatchString(mobile) {
 		return "a mobile that is not written like +86-15201657321"
 	}
-	if email != "" && !emails.MatchString(email) {
+	if _, err := contact.ParseEmail(email); email != "" && err != nil {
 		return "an email that is no address"
 	}
 	for _, name := range names {

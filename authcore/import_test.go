@@ -312,7 +312,7 @@ func TestImportOfAKnownUser(t *testing.T) {
 		"logged out everywhere there": {changes: true, ends: true, both: both{
 			here: authcore.User{Epoch: 1}, coming: authcore.User{Epoch: 4}, want: authcore.User{Epoch: 4},
 		}},
-		"what is empty": {changes: true, both: both{
+		"what is empty": {changes: true, ends: true, both: both{
 			here: authcore.User{Email: "a@example.com"}, coming: authcore.User{DisplayName: "n", Mobile: "+86-15201657321", Email: "b@example.com"},
 			want: authcore.User{DisplayName: "n", Mobile: "+86-15201657321", Email: "a@example.com"},
 		}},

@@ -26,17 +26,27 @@ const (
 	reasonTakenDisabled = "the QQ account of this disabled user belongs to another user"
 	reasonOtherAccount  = "the user has another QQ account in this application"
 	reasonSegments      = "more segments than a user may have"
+	reasonMobile        = "the phone belongs to another user"
+	reasonEmail         = "the e-mail address belongs to another user"
+	reasonErased        = "was erased here"
 )
 
 // user takes a user of another store in. For one that is here already, what is
 // here stays and what is missing is added, but the word that keeps more out
 // counts: disabled, and the higher epoch.
 func (b *importing) user(tx Tx, n int, in *User) error {
+	if at, err := b.erasedBefore(tx, erasedUser(b.ring, in.ID)); err != nil {
+		return err
+	} else if !at.IsZero() {
+		b.conflict(n, reasonErased)
+		return nil
+	}
 	u, err := tx.User(in.ID)
 	known := err == nil
 	if errors.Is(err, ErrNotFound) {
 		u = *in
 		u.Links, u.Segments = nil, maps.Clone(in.Segments)
+		u.Mobile, u.MobileVia, u.Email, u.EmailVia = "", nil, "", nil
 	} else if err != nil {
 		return err
 	}
@@ -48,9 +58,12 @@ func (b *importing) user(tx Tx, n int, in *User) error {
 		return b.change(tx, n, u, in, added)
 	}
 	if len(added) == 0 && len(in.Links) > 0 {
-		return nil // nobody could log in as this user
+		return nil // its QQ accounts are others'
 	}
 	b.report.Created++
+	if _, _, err := b.addContacts(tx, n, &u, in); err != nil {
+		return err
+	}
 	return b.put(tx, u, added)
 }
 
@@ -63,6 +76,12 @@ func (b *importing) addLinks(tx Tx, n int, u, in *User) (added []Link, err error
 			if old.Identity != l.Identity {
 				b.conflict(n, reasonOtherAccount)
 			}
+			continue
+		}
+		if at, err := b.erasedBefore(tx, ErasedHash(l.Identity)); err != nil {
+			return nil, err
+		} else if !at.IsZero() && !l.Since.After(at) {
+			b.conflict(n, reasonErased)
 			continue
 		}
 		switch _, err := tx.UserByIdentity(l.Identity); {
@@ -87,13 +106,18 @@ func (b *importing) identity(app AppID, openID string) IdentityHash {
 // link ends the user's sessions.
 func (b *importing) change(tx Tx, n int, u User, in *User, added []Link) error {
 	told := b.complete(n, &u, in)
+	ways, healed, err := b.addContacts(tx, n, &u, in)
+	if err != nil {
+		return err
+	}
+	told = told || healed
 	epoch := max(u.Epoch, in.Epoch)
 	disabling := in.Disabled && !u.Disabled
 	if disabling {
 		u.Disabled, epoch = true, max(u.Epoch+1, in.Epoch)
 		b.report.Disabled++
 	}
-	ends := disabling || epoch != u.Epoch || len(added) > 0
+	ends := disabling || epoch != u.Epoch || len(added) > 0 || ways
 	u.Epoch = epoch
 	if !told && !ends {
 		b.report.Unchanged++
@@ -113,13 +137,8 @@ func (b *importing) change(tx Tx, n int, u User, in *User, added []Link) error {
 
 // complete fills in what u lacks and reports whether there was anything.
 func (b *importing) complete(n int, u, in *User) (changed bool) {
-	for _, field := range []struct {
-		to   *string
-		from string
-	}{{&u.DisplayName, in.DisplayName}, {&u.Mobile, in.Mobile}, {&u.Email, in.Email}} {
-		if *field.to == "" && field.from != "" {
-			*field.to, changed = field.from, true
-		}
+	if u.DisplayName == "" && in.DisplayName != "" {
+		u.DisplayName, changed = in.DisplayName, true
 	}
 	all := make(map[string]string)
 	maps.Copy(all, in.Segments)
@@ -137,9 +156,13 @@ func (b *importing) complete(n int, u, in *User) (changed bool) {
 // put writes a user with new links.
 func (b *importing) put(tx Tx, u User, added []Link) error {
 	tx.PutUser(u)
+	for _, h := range b.handles {
+		tx.PutHandle(h, u.ID)
+	}
+	b.handles = nil
 	for _, l := range added {
 		tx.PutLink(l, u.ID)
-		seen := login{ring: b.ring, user: u, identity: Identity{App: l.App, OpenID: l.OpenID, UnionID: l.UnionID}}
+		seen := admission{ring: b.ring, user: u, proved: Pending{App: l.App, UnionID: l.UnionID}}
 		if err := seen.remember(tx); err != nil {
 			return err
 		}
@@ -157,6 +180,12 @@ func (b *importing) account(tx Tx, n int, in *Account) error {
 	} else if !errors.Is(err, ErrNotFound) {
 		return err
 	}
+	if at, err := b.erasedBefore(tx, ErasedHash(hash)); err != nil {
+		return err
+	} else if !at.IsZero() {
+		b.conflict(n, reasonErased)
+		return nil
+	}
 	id := b.newUsers[n]
 	if _, err := tx.User(id); err == nil {
 		return errors.New("user id collides")
@@ -168,7 +197,9 @@ func (b *importing) account(tx Tx, n int, in *Account) error {
 		ID: id, Created: b.now, DisplayName: in.DisplayName, Segments: maps.Clone(in.Segments), Links: []Link{link},
 	}
 	if in.Verified {
-		u.Mobile, u.Email = in.Mobile, in.Email
+		if _, _, err := b.addContacts(tx, n, &u, &User{Mobile: in.Mobile, Email: in.Email}); err != nil {
+			return err
+		}
 	}
 	b.report.Created++
 	return b.put(tx, u, u.Links)

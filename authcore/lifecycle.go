@@ -101,9 +101,16 @@ func (n *Node) use(ctx context.Context, hash TokenHash, now time.Time, clients .
 				return nil, err
 			}
 			s.Used = true
+			s.noteUse(now)
 			tx.PutSession(s)
 			return nil, nil
 		})
+	}
+	if err == nil && s.noteUse(now) {
+		stamp = Stamp{}
+		if last, err := n.writeUseOf(ctx, s.ID, now); err == nil {
+			s.LastUse = last
+		}
 	}
 	if err == nil || errors.Is(err, ErrSession) {
 		n.answered(now)
@@ -140,8 +147,9 @@ func withChildren(refs []SessionRef, picked func(SessionRef) bool) []SessionRef 
 	return out
 }
 
-// endOldest makes room for one more session of a user at a client.
-func endOldest(tx Tx, user UserID, client ClientID, refs []SessionRef, now time.Time) []Event {
+// endOldest makes room for one more session of a user at a client. Those that have
+// ended because nobody used them go first.
+func endOldest(tx Tx, user UserID, client ClientID, refs []SessionRef, now time.Time) ([]Event, error) {
 	var here []SessionRef
 	for _, r := range refs {
 		if r.Client == client && now.Before(r.Expires) {
@@ -149,13 +157,29 @@ func endOldest(tx Tx, user UserID, client ClientID, refs []SessionRef, now time.
 		}
 	}
 	if len(here) < sessionsPerClient {
-		return nil
+		return nil, nil
+	}
+	var unused []SessionRef
+	for _, r := range here {
+		s, _, err := tx.SessionByID(r.ID)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		if err != nil || s.unused(now) {
+			unused = append(unused, r)
+		}
+	}
+	is := func(list []SessionRef) func(SessionRef) bool {
+		return func(r SessionRef) bool {
+			return slices.ContainsFunc(list, func(s SessionRef) bool { return s.ID == r.ID })
+		}
+	}
+	if len(unused) > 0 {
+		return deleteSessions(tx, user, withChildren(refs, is(unused))), nil
 	}
 	slices.SortFunc(here, func(a, b SessionRef) int { return a.Issued.Compare(b.Issued) })
 	surplus := here[:len(here)-sessionsPerClient+1]
-	return deleteSessions(tx, user, withChildren(refs, func(r SessionRef) bool {
-		return slices.ContainsFunc(surplus, func(s SessionRef) bool { return s.ID == r.ID })
-	}))
+	return deleteSessions(tx, user, withChildren(refs, is(surplus))), nil
 }
 
 func deleteSessions(tx Tx, user UserID, refs []SessionRef) []Event {
@@ -183,16 +207,38 @@ func endSessions(tx Tx, u *User, picked func(SessionRef) bool, more ...SessionRe
 		return nil, err
 	}
 	refs = append(slices.Clone(refs), more...)
+	if err := deletePendings(tx, u); err != nil {
+		return nil, err
+	}
+	return deleteSessions(tx, u.ID, withChildren(refs, picked)), nil
+}
+
+// deletePendings ends the logins of a user that are not finished: those of the
+// user's QQ accounts, and those that are to link another.
+func deletePendings(tx Tx, u *User) error {
+	own, err := tx.PendingsOf(u.ID)
+	if err != nil {
+		return err
+	}
+	for _, r := range own {
+		p, err := tx.Pending(r.ID)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		tx.DeletePending(p.Identity, p.ID)
+	}
 	for _, link := range u.Links {
 		pendings, err := tx.Pendings(link.Identity)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, p := range pendings {
 			tx.DeletePending(link.Identity, p.ID)
 		}
 	}
-	return deleteSessions(tx, u.ID, withChildren(refs, picked)), nil
+	return nil
 }
 
 // endAll ends all sessions of a user and makes QQ's access tokens that the user

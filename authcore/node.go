@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/qqauth/qqauth/authcore/slider"
 	"github.com/qqauth/qqauth/authcore/token"
 )
 
@@ -41,6 +42,13 @@ type Node struct {
 	events  eventLog
 	live    *liveRequests
 	refused *addressLimit
+	puzzled *addressLimit
+	unsent  *memoryCounters
+	puzzles func() *slider.Pool // drawn from the first use on
+	drawn   atomic.Bool
+	texting pace
+	mailing pace
+	stopped atomic.Int64 // when it was last said that no codes are sent, Unix seconds
 	heard   atomic.Int64 // the node's age when it last heard from the store
 
 	ctx        context.Context // ends with the node
@@ -67,7 +75,7 @@ type NodeConfig struct {
 func NewNode(cfg NodeConfig) *Node {
 	n := &Node{
 		store: cfg.Store, keys: cfg.Keys, now: cfg.Now,
-		cache: newSessionCache(), live: newLiveRequests(), refused: newAddressLimit(),
+		cache: newSessionCache(), live: newLiveRequests(), refused: newAddressLimit(), puzzled: newAddressLimit(), unsent: newMemoryCounters(),
 		onFault: cfg.OnFault,
 	}
 	if n.now == nil {
@@ -77,6 +85,10 @@ func NewNode(cfg NodeConfig) *Node {
 		n.onFault = func(error) {}
 	}
 	n.began = n.now()
+	n.puzzles = sync.OnceValue(func() *slider.Pool {
+		n.drawn.Store(true)
+		return slider.New()
+	})
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.feed, _ = cfg.Store.(Feed)
 	n.background.Go(n.run)
@@ -120,6 +132,11 @@ func (n *Node) Close() error {
 	n.cache.InvalidateAll()
 	n.cache.StopAllGoroutines()
 	n.refused.close()
+	n.puzzled.close()
+	n.unsent.close()
+	if n.drawn.Load() {
+		n.puzzles().Close()
+	}
 	return err
 }
 
@@ -152,6 +169,7 @@ func (n *Node) inBackground(f func()) {
 func (n *Node) beat() {
 	now := n.now()
 	n.live.expire(now)
+	n.noteLive(now)
 	if n.feed != nil && n.silent(now) {
 		n.live.endAll() // what was revoked meanwhile is not known
 	}

@@ -18,24 +18,66 @@ type Caller struct {
 	Loopback    bool       // whether the TCP peer itself has a loopback address
 }
 
-// Way is a way of proving a phone or an e-mail address that a client offers to
-// users who bind or register.
-type Way string
-
-// The ways.
-const (
-	WayPhone Way = "phone"
-	WayEmail Way = "email"
-)
-
 // Outcome is what a login ended in.
 type Outcome struct {
 	Status Status
 	// Grant is set for StatusSuccess.
 	Grant Grant
-	// StateToken and Ways are set for StatusSocialBind and StatusUserRegister.
+	// StateToken and Ways are set for StatusSocialBind, StatusUserRegister and
+	// StatusMFAAuth: Ways is what the login can go on by.
 	StateToken string
 	Ways       []Way
+}
+
+// Contact is a phone number or an e-mail address in its one form, or a phone
+// number of which only the stars are known.
+type Contact struct {
+	Way   Way
+	Value string // "+86-15201657321" or "zhangsan@qq.com"
+	// Starred says that Value is as [Service.MobileOf] tells it.
+	Starred bool
+}
+
+// CodeRequest asks for a code.
+type CodeRequest struct {
+	// Login is the login that it is for; empty means the newest that waits.
+	Login PendingID
+	Type  string // the vendor's word, "BIND_MOBILE_SMS"
+	To    Contact
+	Pass  string // the token of a solved puzzle
+	Lang  string // of the message: "zh" or "en"
+}
+
+// Puzzle is a slider puzzle to be solved before a code is sent.
+type Puzzle struct {
+	Token string // 32 hex digits
+	// Picture and Piece are PNG in base64.
+	Picture, Piece string
+}
+
+// ProfileUpdate is what a signed-in user changes.
+type ProfileUpdate struct {
+	Name *string // nil leaves it
+	// Contact replaces the phone or the e-mail address, proved by Code; nil
+	// leaves them.
+	Contact *Contact
+	Code    string
+}
+
+// Social is a QQ account that a user logs in with.
+type Social struct {
+	ID     string // names it among the user's own
+	User   UserID
+	App    AppID
+	OpenID string
+	Name   string
+	Since  time.Time
+}
+
+// ManagedUser is a user as a client's backend manages them.
+type ManagedUser struct {
+	Profile
+	Disabled bool
 }
 
 // Grant is a session as its client gets it.

@@ -11,6 +11,7 @@ const (
 	StatusSocialBind   Status = "SOCIAL_BIND"
 	StatusUserRegister Status = "USER_REGISTER"
 	StatusAccessDenied Status = "ACCESS_DENIED"
+	StatusMFAAuth      Status = "MFA_AUTH"
 )
 
 // PendingID is the key of a login that is not finished: the jti of its
@@ -28,11 +29,18 @@ type Pending struct {
 	UnionID  string       `cbor:"6,keyasint,omitempty"`
 	Nickname string       `cbor:"7,keyasint,omitempty"`
 	Access   AccessHash   `cbor:"13,keyasint"` // of the access token it came with
-	User     UserID       `cbor:"8,keyasint,omitempty"`
-	Client   ClientID     `cbor:"9,keyasint"`
-	Device   DeviceHash   `cbor:"10,keyasint"`
-	Created  time.Time    `cbor:"11,keyasint"`
-	Expires  time.Time    `cbor:"12,keyasint"`
+	// User is set for StatusMFAAuth, and for StatusUserRegister where a known user
+	// is to add a second factor. Epoch is the user's.
+	User  UserID `cbor:"8,keyasint,omitempty"`
+	Epoch uint32 `cbor:"14,keyasint,omitempty"`
+	// Methods is what has been proved so far, and Link says that the identity is
+	// to be linked to User in the end.
+	Methods []Method   `cbor:"15,keyasint,omitempty"`
+	Link    bool       `cbor:"16,keyasint,omitempty"`
+	Client  ClientID   `cbor:"9,keyasint"`
+	Device  DeviceHash `cbor:"10,keyasint"`
+	Created time.Time  `cbor:"11,keyasint"`
+	Expires time.Time  `cbor:"12,keyasint"`
 }
 
 // PendingRef is a pending login's line in its identity's list.

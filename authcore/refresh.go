@@ -36,6 +36,10 @@ func (s *Service) IDToken(ctx context.Context, id ClientID, caller Caller, sessi
 // was lost and another new one takes its place. Later, or after use, somebody
 // has a token that is not theirs: the session ends.
 func (s *Service) Refresh(ctx context.Context, tenant ClientID, caller Caller, sessionToken string) (Grant, error) {
+	c := s.clients[tenant]
+	if c == nil {
+		return Grant{}, ErrUnknownClient
+	}
 	ring := s.node.keys.Ring()
 	if !ring.ValidOpaque(kindSession, sessionToken) {
 		return Grant{}, ErrSession
@@ -44,7 +48,7 @@ func (s *Service) Refresh(ctx context.Context, tenant ClientID, caller Caller, s
 		return Grant{}, err
 	}
 	r := &refresh{
-		tenant: tenant, device: s.device(caller.Fingerprint), now: s.node.now(),
+		client: c, device: s.device(caller.Fingerprint), now: s.node.now(),
 		old: hashToken(sessionToken), token: SessionToken{ring.NewOpaque(kindSession)},
 	}
 	if err := s.node.update(ctx, r.decide); err != nil {
@@ -63,7 +67,7 @@ func (s *Service) Refresh(ctx context.Context, tenant ClientID, caller Caller, s
 
 // refresh is one refresh: what it rests on, and what it was decided to be.
 type refresh struct {
-	tenant ClientID
+	client *client
 	device DeviceHash
 	now    time.Time
 	old    TokenHash
@@ -87,9 +91,10 @@ func (r *refresh) decide(tx Tx) ([]Event, error) {
 	return r.events, err
 }
 
-// check refuses whoever is not the session's client on the session's device.
+// check refuses whoever is not the session's client on the session's device, and
+// a session without the second factor that the client demands by now.
 func (r *refresh) check(session *Session) error {
-	if session.Client != r.tenant {
+	if session.Client != r.client.ID || !r.client.satisfied(session.Methods) {
 		return ErrSession
 	}
 	if _, ok := session.bindDevice(r.device); !ok {
@@ -104,6 +109,7 @@ func (r *refresh) rotate(tx Tx, session Session, previous TokenHash) {
 	tx.RetireToken(session.Token, Retired{Session: session.ID, At: r.now, Expires: session.Expires})
 	session.Token, session.Previous, session.Used = TokenHash(r.token.Hash()), previous, false
 	session.Issued = r.now
+	session.noteUse(r.now)
 	tx.PutSession(session)
 	// Caches hold the session under its old token.
 	r.session, r.events = session, []Event{{User: session.User, Session: session.ID}}

@@ -156,10 +156,13 @@ func TestForeignRefreshHasNoEffect(t *testing.T) {
 		"another tenant": func(s string) error { _, err := w.Refresh(t.Context(), foreignClient, phone, s); return err },
 		"another device": func(s string) error { _, err := w.Refresh(t.Context(), mainClient, thief, s); return err },
 		"a nameless one": func(s string) error { _, err := w.Refresh(t.Context(), mainClient, nameless, s); return err },
-		"an unknown one": func(s string) error { _, err := w.Refresh(t.Context(), "nobody", phone, s); return err },
 	} {
 		want(t, "refresh of the current token by "+name, refresh(fresh), authcore.ErrSession)
 		want(t, "refresh of the old token by "+name, refresh(p.session), authcore.ErrSession)
+	}
+	for _, s := range []string{fresh, p.session} {
+		_, err := w.Refresh(t.Context(), "nobody", phone, s)
+		want(t, "refresh by an unknown one", err, authcore.ErrUnknownClient)
 	}
 	want(t, "admission", w.admit(w.guard(), fresh), nil)
 }

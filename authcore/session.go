@@ -69,6 +69,11 @@ type Session struct {
 	Previous TokenHash `cbor:"12,keyasint,omitempty"`
 	Used     bool      `cbor:"13,keyasint,omitempty"`
 
+	// Idle is how long the session may go unused, 0 for ever, and LastUse when it
+	// was used, to a tenth of that.
+	Idle    time.Duration `cbor:"18,keyasint,omitempty"`
+	LastUse time.Time     `cbor:"19,keyasint,omitzero"`
+
 	OS    string `cbor:"14,keyasint,omitempty"` // at most 128 bytes, like Agent
 	Agent string `cbor:"15,keyasint,omitempty"`
 	IP    string `cbor:"16,keyasint,omitempty"`
@@ -78,7 +83,7 @@ type Session struct {
 
 // alive reports whether the session may be used at now by its user.
 func (s *Session) alive(u *User, now time.Time) bool {
-	return s.User == u.ID && !u.Disabled && s.Epoch == u.Epoch && now.Before(s.Expires)
+	return s.User == u.ID && !u.Disabled && s.Epoch == u.Epoch && now.Before(s.Expires) && !s.unused(now)
 }
 
 // SessionRef is a session's line in its user's list.

@@ -77,6 +77,30 @@ type Tx interface {
 	// Pendings lists the logins of an identity that are not finished; none is
 	// no error. The oldest comes first. It may name expired ones.
 	Pendings(IdentityHash) ([]PendingRef, error)
+	// Waiting lists the newest of the logins that are not finished at a client on
+	// a device, at least 16 of them if there are as many; none is no error. The
+	// oldest comes first. It may name expired ones.
+	Waiting(ClientID, DeviceHash) ([]PendingRef, error)
+	// SessionsAt lists the newest of the sessions of a client that were made on a
+	// device, at least 8 of them if there are as many; none is no error. The
+	// oldest, by Issued, comes first. It may name some that have expired or were
+	// deleted.
+	SessionsAt(ClientID, DeviceHash) ([]SessionRef, error)
+	// UserByHandle reads the user that a phone number or an e-mail address
+	// belongs to.
+	UserByHandle(HandleHash) (User, error)
+	// Code reads a verification code.
+	Code(CodeHash) (Code, error)
+	// Captcha reads a puzzle.
+	Captcha(TokenHash) (Captcha, error)
+	// Counters reads counters, in the order of the keys; one that is absent is
+	// zero but for its key.
+	Counters(...CounterHash) ([]Counter, error)
+	// Erased reads what is kept of somebody who was erased.
+	Erased(ErasedHash) (Erased, error)
+	// PendingsOf lists the logins of a user that are not finished, by Pending.User;
+	// none is no error. It may name expired ones.
+	PendingsOf(UserID) ([]PendingRef, error)
 	// Ring reads the wrapped key ring.
 	Ring() ([]byte, error)
 
@@ -86,6 +110,17 @@ type Tx interface {
 	// PutLink links an identity to a user, who must exist: the link and its
 	// mirror.
 	PutLink(Link, UserID)
+	// DeleteLink undoes PutLink.
+	DeleteLink(Link, UserID)
+	// PutHandle says that a phone number or an e-mail address belongs to a user,
+	// who must exist.
+	PutHandle(HandleHash, UserID)
+	// DeleteHandle undoes PutHandle.
+	DeleteHandle(HandleHash)
+	// DeleteUser removes a user of whom nothing is left: whose links and handles
+	// were deleted before, whose sessions and pending logins, too, and who is in
+	// no union. What was sealed of the user is gone from the disk within a day.
+	DeleteUser(UserID)
 	// PutSession writes a session under its token and its public id, and its
 	// line in the user's list.
 	PutSession(Session)
@@ -102,10 +137,23 @@ type Tx interface {
 	PutTicket(Ticket)
 	// DeleteTicket removes a ticket.
 	DeleteTicket(TokenHash)
-	// PutPending writes a pending login and its line in the identity's list.
+	// PutPending writes a pending login and its lines in the lists of its identity
+	// and of its client and device.
 	PutPending(Pending)
-	// DeletePending removes a pending login and its line.
+	// DeletePending removes a pending login and its lines.
 	DeletePending(IdentityHash, PendingID)
+	// PutCode writes a verification code.
+	PutCode(Code)
+	// DeleteCode removes a verification code.
+	DeleteCode(CodeHash)
+	// PutCaptcha writes a puzzle.
+	PutCaptcha(Captcha)
+	// DeleteCaptcha removes a puzzle.
+	DeleteCaptcha(TokenHash)
+	// PutCounter writes a counter.
+	PutCounter(Counter)
+	// PutErased keeps what stands for somebody who was erased.
+	PutErased(Erased)
 	// PutRing writes the wrapped key ring.
 	PutRing([]byte)
 
@@ -135,6 +183,7 @@ type Archive interface {
 	SessionsAfter(after SessionID, limit int) ([]Session, error)
 	RetiredAfter(after TokenHash, limit int) ([]RetiredToken, error)
 	AccessesAfter(after AccessHash, limit int) ([]KnownAccess, error)
+	ErasedAfter(after ErasedHash, limit int) ([]Erased, error)
 }
 
 // RetiredToken is a refreshed token and what is left of it.

@@ -1,6 +1,7 @@
 package authcore
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"time"
@@ -43,4 +44,54 @@ func (s *Service) CheckBearer(bearer string) (ClientID, error) {
 		return "", ErrBearer
 	}
 	return ClientID(id), nil
+}
+
+// TenantUser is a client's user as its backend may see them; ErrNoUser for anyone
+// who has no account at the client's QQ application.
+func (s *Service) TenantUser(ctx context.Context, tenant ClientID, id UserID) (m ManagedUser, err error) {
+	c := s.clients[tenant]
+	if c == nil {
+		return m, ErrUnknownClient
+	}
+	u, err := s.UserByID(ctx, id)
+	if err == nil && !c.knows(&u) {
+		err = ErrNoUser
+	}
+	if err != nil {
+		return m, err
+	}
+	return ManagedUser{Profile: c.profile(&u), Disabled: u.Disabled}, nil
+}
+
+// knows reports whether the user can log in at the client.
+func (c *client) knows(u *User) bool {
+	_, ok := u.link(c.App)
+	return ok
+}
+
+// TenantDisable is [Service.Disable] or [Service.Enable] for a client's own user.
+func (s *Service) TenantDisable(ctx context.Context, tenant ClientID, id UserID, disabled bool) error {
+	if disabled {
+		return s.changeOwn(ctx, tenant, id, AuditUserDisabled, disable)
+	}
+	return s.changeOwn(ctx, tenant, id, AuditUserEnabled, enable)
+}
+
+// TenantEndSessions is [Service.EndSessions] for a client's own user.
+func (s *Service) TenantEndSessions(ctx context.Context, tenant ClientID, id UserID) error {
+	return s.changeOwn(ctx, tenant, id, AuditSessionEnd, endEverywhere)
+}
+
+// changeOwn applies a change to a client's own user.
+func (s *Service) changeOwn(ctx context.Context, tenant ClientID, id UserID, audit string, change func(Tx, User) ([]Event, error)) error {
+	c := s.clients[tenant]
+	if c == nil {
+		return ErrUnknownClient
+	}
+	return s.changeUser(ctx, id, AuditEvent{Name: audit, Client: tenant}, func(tx Tx, u User) ([]Event, error) {
+		if !c.knows(&u) {
+			return nil, ErrNoUser
+		}
+		return change(tx, u)
+	})
 }

@@ -100,3 +100,108 @@ func TestServiceRefusesAClientWithoutItsApplication(t *testing.T) {
 		t.Error("HasClient does not tell the configured clients")
 	}
 }
+
+// TestTenantUser: a client's backend sees whoever can log in at the client, and as
+// much of them as the client itself.
+func TestTenantUser(t *testing.T) {
+	w := newWorld(t)
+	p, elsewhere := w.newPlayer(), w.second("")
+	w.changeUser(p.user, func(u *authcore.User) { u.Mobile, u.UserName = ownPhone, "jonny" })
+	got, err := w.TenantUser(t.Context(), mainClient, p.user)
+	if wanted := (authcore.ManagedUser{Profile: authcore.Profile{ID: p.user, Name: "nickname 1", UserName: "jonny"}}); got != wanted || err != nil {
+		t.Errorf("the user is %+v, %v; want %+v", got, err, wanted)
+	}
+	// Clients that share an application share its users.
+	got, err = w.TenantUser(t.Context(), foreignClient, p.user)
+	if wanted := (authcore.ManagedUser{Profile: authcore.Profile{ID: p.user}}); got != wanted || err != nil {
+		t.Errorf("without claims the user is %+v, %v; want %+v", got, err, wanted)
+	}
+	for _, test := range []struct {
+		name   string
+		tenant authcore.ClientID
+		user   authcore.UserID
+		want   error
+	}{
+		{"a user of another application", mainClient, elsewhere.user, authcore.ErrNoUser},
+		{"the other way round", secondClient, p.user, authcore.ErrNoUser},
+		{"nobody", mainClient, "20220425140138519-BF1B-528B05551", authcore.ErrNoUser},
+		{"no id", mainClient, "", authcore.ErrNoUser},
+		{"an unknown client", "nobody", p.user, authcore.ErrUnknownClient},
+	} {
+		_, err := w.TenantUser(t.Context(), test.tenant, test.user)
+		want(t, test.name, err, test.want)
+		for _, disabled := range []bool{true, false} {
+			want(t, test.name+", to disable or enable", w.TenantDisable(t.Context(), test.tenant, test.user, disabled), test.want)
+		}
+		want(t, test.name+", to end sessions", w.TenantEndSessions(t.Context(), test.tenant, test.user), test.want)
+	}
+	g := w.guard(func(cfg *authcore.GuardConfig) { cfg.Clients = append(cfg.Clients, secondClient) })
+	for _, session := range []string{p.session, elsewhere.session} {
+		want(t, "a session after what was refused", w.admit(g, session), nil)
+	}
+	for _, name := range []string{authcore.AuditUserDisabled, authcore.AuditUserEnabled, authcore.AuditSessionEnd} {
+		if n := w.audit.count(name); n != 0 {
+			t.Errorf("%d events %s audited of what was refused", n, name)
+		}
+	}
+}
+
+func TestTenantDisable(t *testing.T) {
+	w := newWorld(t)
+	p, other := w.newPlayer(), w.newPlayer()
+	elsewhere := w.loginAt(foreignClient, p)
+	g := w.guard(func(cfg *authcore.GuardConfig) { cfg.Clients = append(cfg.Clients, foreignClient) })
+	live, err := g.Admit(t.Context(), elsewhere.session, "")
+	want(t, "a request in flight", err, nil)
+	defer live.Release()
+	want(t, "disable", w.TenantDisable(t.Context(), mainClient, p.user, true), nil)
+	if got, err := w.TenantUser(t.Context(), mainClient, p.user); !got.Disabled || err != nil {
+		t.Errorf("the user is %+v, %v", got, err)
+	}
+	for _, session := range []string{p.session, elsewhere.session} {
+		want(t, "a session", w.admit(g, session), authcore.ErrSession)
+	}
+	awaitEnd(t, live)
+	_, err = w.LoginQQ(t.Context(), mainClient, phone, p.access, p.openID)
+	want(t, "login", err, authcore.ErrUserDisabled)
+	want(t, "enable", w.TenantDisable(t.Context(), mainClient, p.user, false), nil)
+	_, err = w.LoginQQ(t.Context(), mainClient, phone, p.access, p.openID)
+	want(t, "login with the QQ token of before", err, authcore.ErrQQToken)
+	w.qq.know("a new token", qqAccount{openID: p.openID})
+	p.access = "a new token"
+	w.again(p)
+	want(t, "a session of before", w.admit(g, elsewhere.session), authcore.ErrSession)
+	want(t, "the other user", w.admit(g, other.session), nil)
+	for _, name := range []string{authcore.AuditUserDisabled, authcore.AuditUserEnabled} {
+		if n := w.audit.count(name); n != 1 {
+			t.Errorf("%d events %s audited; want 1", n, name)
+		}
+	}
+}
+
+func TestTenantEndSessions(t *testing.T) {
+	w := newWorld(t)
+	b := w.secondNode()
+	p, other := w.newPlayer(), w.newPlayer()
+	again := w.again(p)
+	live, err := b.guard.Admit(t.Context(), p.session, "")
+	want(t, "a request in flight", err, nil)
+	defer live.Release()
+	want(t, "end", b.TenantEndSessions(t.Context(), mainClient, p.user), nil)
+	told := b.store.takeTold()
+	if len(told) != 3 || told[2] != (authcore.Event{User: p.user, Ended: true}) {
+		t.Errorf("announced: %+v", told)
+	}
+	for _, session := range []string{p.session, again.session} {
+		want(t, "a session", w.admit(b.guard, session), authcore.ErrSession)
+	}
+	awaitEnd(t, live)
+	_, err = w.LoginQQ(t.Context(), mainClient, phone, p.access, p.openID)
+	want(t, "login with the QQ token of before", err, authcore.ErrQQToken)
+	want(t, "the other user", w.admit(b.guard, other.session), nil)
+	w.audit.mu.Lock()
+	defer w.audit.mu.Unlock()
+	if last := w.audit.events[len(w.audit.events)-2]; last.Name != authcore.AuditSessionEnd || last.Client != mainClient || last.Count != 2 {
+		t.Errorf("audited: %+v", last)
+	}
+}

@@ -5,79 +5,90 @@ import (
 	"slices"
 )
 
-// join looks for a user of a joined application with the identity's unionid,
-// and links the identity to that user. An empty unionid matches nothing, and
-// two users that exist are never made one.
+// join links the identity to a user of a joined application with its unionid, if
+// there is one.
 func (l *login) join(tx Tx, record *LoginRecord) error {
-	if len(l.app.UnionWith) == 0 || l.identity.UnionID == "" {
-		return nil
-	}
-	members, err := tx.Union(l.unionHash())
-	if err != nil {
+	user, err := l.joinable(tx, l.app)
+	if err != nil || user == nil {
 		return err
 	}
+	// A new way in ends the user's sessions, as any other does.
+	if l.ended, err = endSessions(tx, user, func(SessionRef) bool { return true }); err != nil {
+		return err
+	}
+	l.joined, l.user = true, *user
+	record.Linked = true
+	err = l.link(tx)
+	record.User = l.user
+	return err
+}
+
+// joinable looks for a user of a joined application with the identity's unionid.
+// An empty unionid matches nothing, and two users that exist are never made one.
+func (a *admission) joinable(tx Tx, app *App) (*User, error) {
+	if len(app.UnionWith) == 0 || a.proved.UnionID == "" {
+		return nil, nil
+	}
+	members, err := tx.Union(a.unionHash())
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range members {
-		if m.App == l.app.ID || !slices.Contains(l.app.UnionWith, m.App) {
+		if m.App == app.ID || !slices.Contains(app.UnionWith, m.App) {
 			continue
 		}
 		user, err := tx.User(m.User)
 		if errors.Is(err, ErrNotFound) {
 			continue // erased since
 		} else if err != nil {
-			return err
+			return nil, err
 		}
 		// The link that vouches for the user must still be there, and the user
 		// must not have another QQ account in this application.
 		vouching, linked := user.link(m.App)
-		if _, other := user.link(l.app.ID); !linked || vouching.UnionID != l.identity.UnionID || other {
-			continue
+		if _, other := user.link(app.ID); linked && vouching.UnionID == a.proved.UnionID && !other {
+			return &user, nil
 		}
-		// A new way in ends the user's sessions, as any other does.
-		if l.ended, err = endSessions(tx, &user, func(SessionRef) bool { return true }); err != nil {
-			return err
-		}
-		l.joined, l.user = true, user
-		record.Linked = true
-		err = l.link(tx)
-		record.User = l.user
-		return err
 	}
-	return nil
+	return nil, nil
 }
 
 // noteUnionID keeps the link's unionid as QQ tells it now: Tencent may grant it
 // long after the first login.
-func (l *login) noteUnionID(tx Tx) error {
-	if l.identity.UnionID == "" {
+func (a *admission) noteUnionID(tx Tx) error {
+	if a.proved.UnionID == "" {
 		return nil
 	}
-	links := slices.Clone(l.user.Links)
-	i := slices.IndexFunc(links, func(k Link) bool { return k.Identity == l.hash })
-	if i < 0 || links[i].UnionID == l.identity.UnionID {
+	links := slices.Clone(a.user.Links)
+	i := slices.IndexFunc(links, func(k Link) bool { return k.Identity == a.proved.Identity })
+	if i < 0 || links[i].UnionID == a.proved.UnionID {
 		return nil
 	}
-	links[i].UnionID = l.identity.UnionID
-	l.user.Links = links
-	tx.PutUser(l.user)
-	return l.remember(tx)
+	if err := leaveUnion(tx, a.ring, links[i], a.user.ID); err != nil {
+		return err
+	}
+	links[i].UnionID = a.proved.UnionID
+	a.user.Links = links
+	tx.PutUser(a.user)
+	return a.remember(tx)
 }
 
 // remember lists the user under the identity's unionid.
-func (l *login) remember(tx Tx) error {
-	if l.identity.UnionID == "" {
+func (a *admission) remember(tx Tx) error {
+	if a.proved.UnionID == "" {
 		return nil
 	}
-	members, err := tx.Union(l.unionHash())
+	members, err := tx.Union(a.unionHash())
 	if err != nil {
 		return err
 	}
-	self := UnionMember{App: l.identity.App, User: l.user.ID}
+	self := UnionMember{App: a.proved.App, User: a.user.ID}
 	if !slices.Contains(members, self) {
-		tx.PutUnion(l.unionHash(), append(slices.Clone(members), self))
+		tx.PutUnion(a.unionHash(), append(slices.Clone(members), self))
 	}
 	return nil
 }
 
-func (l *login) unionHash() UnionHash {
-	return UnionHash(l.ring.Index("unionid", l.identity.UnionID))
+func (a *admission) unionHash() UnionHash {
+	return UnionHash(a.ring.Index("unionid", a.proved.UnionID))
 }

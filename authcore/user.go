@@ -43,6 +43,11 @@ type User struct {
 	Mobile      string `cbor:"8,keyasint,omitempty"` // proved, "+86-" form
 	Email       string `cbor:"9,keyasint,omitempty"` // proved
 
+	// MobileVia and EmailVia are the clients through which Mobile and Email were
+	// proved.
+	MobileVia []ClientID `cbor:"12,keyasint,omitempty"`
+	EmailVia  []ClientID `cbor:"13,keyasint,omitempty"`
+
 	// Segments are set by administrators and imports only.
 	Segments map[string]string `cbor:"10,keyasint,omitempty"`
 	Links    []Link            `cbor:"11,keyasint,omitempty"`

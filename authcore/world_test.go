@@ -103,7 +103,7 @@ func newWorld(t testing.TB, change ...func(*authcore.Config)) *world {
 	w.node = authcore.NewNode(authcore.NodeConfig{
 		Store: w.store, Keys: w.keys, Now: w.clock.Now,
 		OnFault: func(err error) {
-			if !errors.Is(err, authcore.ErrUnavailable) {
+			if !errors.Is(err, authcore.ErrUnavailable) && !errors.Is(err, errGateway) {
 				t.Errorf("fault of the node: %v", err)
 			}
 		},
@@ -146,7 +146,7 @@ func (w *world) config() authcore.Config {
 			Session: 168 * time.Hour, IDToken: 2 * time.Hour, Ticket: 5 * time.Minute,
 			Assertion: 5 * time.Minute, StateToken: 30 * time.Minute,
 		},
-		Limits: authcore.Limits{QQRefused: 60, Pendings: 3},
+		Limits: authcore.Limits{QQRefused: 60, Pendings: 3}, Countries: []int{86},
 	}
 }
 

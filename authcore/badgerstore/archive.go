@@ -16,21 +16,24 @@ import (
 	"github.com/qqauth/qqauth/authcore"
 )
 
-// linkPage is how many links are checked with one pair of iterators.
+// linkPage is how many links or handles are followed with one pair of iterators.
 const linkPage = 1000
 
 var errNoPage = errors.New("page asked for outside a view")
 
 // UsersAfter implements [authcore.Archive]. The page that ends the users also
-// follows every link, which costs about as much as the users did: a compaction
-// that met a damaged block before anybody looked for one has dropped what was in
-// it, and then the links alone still tell of the user.
+// follows every link and handle, which costs about as much as the users did: a
+// compaction that met a damaged block before anybody looked for one has dropped
+// what was in it, and then these alone still tell of the user.
 func (t *tx) UsersAfter(after authcore.UserID, limit int) ([]authcore.User, error) {
 	users, err := listing(t, kindUser, string(after), limit, func(id string) (authcore.User, error) {
 		return t.User(authcore.UserID(id))
 	})
 	if err == nil && len(users) < limit {
-		err = t.checkLinks()
+		err = follow(t, kindLink, t.UserByIdentity)
+		if err == nil {
+			err = follow(t, kindHandle, t.UserByHandle)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -62,6 +65,15 @@ func (t *tx) AccessesAfter(after authcore.AccessHash, limit int) ([]authcore.Kno
 		copy(a.Hash[:], id)
 		err = t.loadPair(kindAccess.hash(a.Hash), &a.Access)
 		return a, err
+	})
+}
+
+// ErasedAfter implements [authcore.Archive].
+func (t *tx) ErasedAfter(after authcore.ErasedHash, limit int) ([]authcore.Erased, error) {
+	return listing(t, kindErased, string(after[:]), limit, func(id string) (authcore.Erased, error) {
+		var h authcore.ErasedHash
+		copy(h[:], id)
+		return t.Erased(h)
 	})
 }
 
@@ -154,13 +166,14 @@ func (t *tx) iterate(k kind, after string, limit int) (found []entry, err error)
 	return found, nil
 }
 
-// checkLinks answers ErrDamaged if a link does not lead to a user who names it.
-func (t *tx) checkLinks() error {
-	var h authcore.IdentityHash
+// follow answers ErrDamaged if one of the records that name a user by a hash does
+// not lead to the user.
+func follow[H ~[32]byte](t *tx, k kind, find func(H) (authcore.User, error)) error {
+	var h H
 	for {
-		checked, err := page(t, kindLink, string(h[:]), linkPage, func(id string) (authcore.IdentityHash, error) {
+		checked, err := page(t, k, string(h[:]), linkPage, func(id string) (H, error) {
 			copy(h[:], id)
-			_, err := t.UserByIdentity(h)
+			_, err := find(h)
 			return h, err
 		})
 		if err != nil || len(checked) < linkPage {

@@ -11,7 +11,8 @@
 // (writer.go), the directory is checked before Badger may touch it
 // (preflight.go), every value is sealed, what may not be missed is written twice
 // far apart (key.go), a sequence number is kept inside and beside the database
-// (mark.go), and free space is watched (space_unix.go).
+// (mark.go), free space is watched (space_unix.go), and what was deleted of a user
+// is made to leave the files, too (residue.go).
 //
 // # Accepting a loss
 //

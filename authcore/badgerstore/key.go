@@ -21,15 +21,25 @@ const (
 	kindUnion  kind = 0x12 // union hash: []UnionMember
 	kindList   kind = 0x13 // user id: []SessionRef
 	kindRing   kind = 0x14 // the wrapped key ring, the one value that is not sealed
+	kindHandle kind = 0x15 // handle hash: user id
+	kindErased kind = 0x16 // erased hash: Erased
 
 	kindSession   kind = 0x40 // token hash: Session
-	kindSessionID kind = 0x41 // session id: token hash
+	kindSessionID kind = 0x41 // session id: token hash, and the device's if there is one
 	kindRetired   kind = 0x42 // token hash: Retired
 	kindTicket    kind = 0x43 // token hash: Ticket
 	kindPending   kind = 0x44 // pending id: Pending
 	kindPendings  kind = 0x45 // identity hash: []PendingRef
 	kindUser      kind = 0x46 // user id: User
 	kindSentinel  kind = 0x47 // sentinel
+	kindCode      kind = 0x48 // code hash: Code
+	kindCaptcha   kind = 0x49 // token hash: Captcha
+	kindCounter   kind = 0x4a // counter hash: Counter
+	kindWaiting   kind = 0x4b // device hash, client: []PendingRef
+	kindDevice    kind = 0x4c // device hash, client: []SessionRef
+	kindOwn       kind = 0x4d // user id: []PendingRef
+	kindResidue   kind = 0x4e // residue
+	kindFiller    kind = 0x4f // nothing, in bulk
 
 	mirrored kind = 0x80
 )
@@ -39,6 +49,7 @@ const (
 var loginState = [][]byte{
 	{byte(kindSession)}, {byte(kindSessionID)}, {byte(kindRetired)}, {byte(kindTicket)},
 	{byte(kindPending)}, {byte(kindPendings)}, {byte(kindList)}, {byte(kindList | mirrored)},
+	{byte(kindCode)}, {byte(kindCaptcha)}, {byte(kindWaiting)}, {byte(kindDevice)}, {byte(kindOwn)},
 }
 
 // schema is the version of keys and records. It is the first byte of every value
@@ -63,6 +74,12 @@ func (k kind) key(id string) []byte {
 func (k kind) hash(h [32]byte) []byte {
 	key := make([]byte, 0, 1+len(h))
 	return append(append(key, byte(k)), h[:]...)
+}
+
+// at is a key for a client and a device. The device comes first, because it alone
+// has a fixed length.
+func (k kind) at(client authcore.ClientID, device authcore.DeviceHash) []byte {
+	return append(k.hash(device), client...)
 }
 
 // mirror is the key of the second record of one that is written twice.

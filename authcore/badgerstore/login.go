@@ -70,12 +70,26 @@ func (t *tx) User(id authcore.UserID) (authcore.User, error) {
 
 // PutUser implements [authcore.Tx].
 func (t *tx) PutUser(u authcore.User) {
-	t.save(kindUser.key(string(u.ID)), u, 0)
+	key := kindUser.key(string(u.ID))
+	if !t.knownAbsent(key) {
+		t.noteResidue()
+	}
+	t.save(key, u, 0)
 }
 
 // PutLink implements [authcore.Tx].
 func (t *tx) PutLink(l authcore.Link, id authcore.UserID) {
 	t.setPair(entry{key: kindLink.hash(l.Identity), plain: []byte(id)})
+}
+
+// DeleteLink implements [authcore.Tx]. It leaves a link to another user alone.
+func (t *tx) DeleteLink(l authcore.Link, id authcore.UserID) {
+	key := kindLink.hash(l.Identity)
+	if owner, err := t.pair(key); err != nil || authcore.UserID(owner) != id {
+		return // or refused already
+	}
+	t.deletePair(key)
+	t.noteResidue()
 }
 
 // PutAccess implements [authcore.Tx].

@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -22,6 +23,8 @@ func (s *Store) maintain() {
 	defer checkpoint.Stop()
 	verify := time.NewTimer(verifyAfter)
 	defer verify.Stop()
+	erase := time.NewTimer(verifyAfter)
+	defer erase.Stop()
 	for first := true; ; {
 		select {
 		case <-s.stop:
@@ -37,6 +40,9 @@ func (s *Store) maintain() {
 				s.compact()
 			}
 			first = false
+		case <-erase.C:
+			s.erase()
+			erase.Reset(eraseEvery)
 		}
 	}
 }
@@ -49,17 +55,29 @@ func (s *Store) verify() {
 }
 
 // compact drops what has expired or was deleted, which Badger by itself does
-// not do in a store that grows no more. It needs room for a copy of the tables.
+// not do in a store that grows no more.
 func (s *Store) compact() {
+	if err := s.flatten(); err != nil {
+		s.log.Warn("compacting the store failed", zap.Error(err))
+	}
+}
+
+// flatten brings all tables to one level.
+func (s *Store) flatten() error {
+	if err := s.roomToFlatten(); err != nil {
+		return err
+	}
+	if err := s.db.Flatten(1); err != nil && !errors.Is(err, badger.ErrDBClosed) {
+		return fmt.Errorf("flatten: %w", err)
+	}
+	return nil
+}
+
+// roomToFlatten answers an error if there is no room for a copy of the tables.
+func (s *Store) roomToFlatten() error {
 	var size uint64
 	for _, t := range s.db.Tables() {
 		size += uint64(t.OnDiskSize)
 	}
-	if err := s.room(s.cfg.LowWater + size); err != nil {
-		s.log.Warn("no room to compact the store", zap.Error(err))
-		return
-	}
-	if err := s.db.Flatten(2); err != nil && !errors.Is(err, badger.ErrDBClosed) {
-		s.log.Warn("compacting the store failed", zap.Error(err))
-	}
+	return s.room(s.cfg.LowWater + size)
 }

@@ -14,10 +14,17 @@ func TestMissingMarkVoidsSessions(t *testing.T) {
 	dir := t.TempDir()
 	s := openIn(t, dir)
 	ticket := authcore.Ticket{Token: tokenHash("ticket", 1), Expires: aSession(0).Expires}
-	pending := authcore.Pending{ID: "pending", Identity: identity(1), Expires: aSession(0).Expires}
+	pending := authcore.Pending{ID: "pending", Identity: identity(1), User: userID(0), Expires: aSession(0).Expires}
+	code := authcore.Code{Hash: authcore.CodeHash{1}, Expires: aSession(0).Expires}
+	captcha := authcore.Captcha{Token: tokenHash("captcha", 1), Expires: aSession(0).Expires}
+	atDevice := aSession(1)
+	atDevice.User, atDevice.Device = userID(0), authcore.DeviceHash{1}
 	if err := errors.Join(logIn(s, 0), s.Update(t.Context(), func(tx authcore.Tx) error {
 		tx.PutTicket(ticket)
 		tx.PutPending(pending)
+		tx.PutCode(code)
+		tx.PutCaptcha(captcha)
+		tx.PutSession(atDevice)
 		return nil
 	})); err != nil {
 		t.Fatal(err)
@@ -35,14 +42,24 @@ func TestMissingMarkVoidsSessions(t *testing.T) {
 			_, _, idErr := tx.SessionByID(aSession(0).ID)
 			_, ticketErr := tx.Ticket(ticket.Token)
 			_, pendingErr := tx.Pending("pending")
-			for _, err := range []error{sessionErr, idErr, ticketErr, pendingErr} {
+			_, codeErr := tx.Code(code.Hash)
+			_, captchaErr := tx.Captcha(captcha.Token)
+			for _, err := range []error{sessionErr, idErr, ticketErr, pendingErr, codeErr, captchaErr} {
 				if errors.Is(err, authcore.ErrNotFound) == marked {
 					t.Errorf("marked %v: got error %v", marked, err)
 				}
 			}
 			refs, err := tx.Sessions(userID(0))
-			if err != nil || (len(refs) == 1) != marked {
+			if err != nil || (len(refs) == 2) != marked {
 				t.Errorf("marked %v: sessions %v, %v", marked, refs, err)
+			}
+			atDevice, err := tx.SessionsAt("client", atDevice.Device)
+			waiting, err2 := tx.Waiting("", authcore.DeviceHash{})
+			own, err3 := tx.PendingsOf(userID(0))
+			for _, n := range []int{len(atDevice), len(waiting), len(own)} {
+				if err := errors.Join(err, err2, err3); err != nil || (n == 1) != marked {
+					t.Errorf("marked %v: a list of %d, %v", marked, n, err)
+				}
 			}
 			r, err := tx.Login(authcore.LoginQuery{Identity: identity(0)})
 			if !r.Linked || r.User.ID != userID(0) {

@@ -11,9 +11,12 @@ import (
 func TestHalfPairs(t *testing.T) {
 	s := openIn(t, t.TempDir())
 	user, access, union := userID(0), authcore.AccessHash{1}, authcore.UnionHash{2}
+	handle, erased := authcore.HandleHash{3}, authcore.ErasedHash{4}
 	if err := errors.Join(logIn(s, 0), s.Update(t.Context(), func(tx authcore.Tx) error {
 		tx.PutAccess(access, authcore.Access{User: user, Expires: aSession(0).Expires})
 		tx.PutUnion(union, []authcore.UnionMember{{App: "101", User: user}})
+		tx.PutHandle(handle, user)
+		tx.PutErased(authcore.Erased{Hash: erased})
 		return nil
 	})); err != nil {
 		t.Fatal(err)
@@ -30,9 +33,11 @@ func TestHalfPairs(t *testing.T) {
 			_, err := t.Login(authcore.LoginQuery{Identity: identity(1), Access: access})
 			return err
 		}},
-		"union": {kindUnion.hash(union), func(t authcore.Tx) error { _, err := t.Union(union); return err }},
-		"list":  {kindList.key(string(user)), func(t authcore.Tx) error { _, err := t.Sessions(user); return err }},
-		"ring":  {kindRing.key(""), func(t authcore.Tx) error { _, err := t.Ring(); return err }},
+		"handle": {kindHandle.hash(handle), func(t authcore.Tx) error { _, err := t.UserByHandle(handle); return err }},
+		"erased": {kindErased.hash(erased), func(t authcore.Tx) error { _, err := t.Erased(erased); return err }},
+		"union":  {kindUnion.hash(union), func(t authcore.Tx) error { _, err := t.Union(union); return err }},
+		"list":   {kindList.key(string(user)), func(t authcore.Tx) error { _, err := t.Sessions(user); return err }},
+		"ring":   {kindRing.key(""), func(t authcore.Tx) error { _, err := t.Ring(); return err }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, key := range [][]byte{test.key, mirror(test.key)} {

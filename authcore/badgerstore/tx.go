@@ -186,6 +186,23 @@ func (t *tx) set(e entry) {
 
 func (t *tx) delete(key []byte) { t.set(entry{key: key}) }
 
+// deletePair is delete for a record that is written twice.
+func (t *tx) deletePair(key []byte) {
+	t.delete(key)
+	t.delete(mirror(key))
+}
+
+// knownAbsent reports whether the transaction, or one before it in its batch, has
+// found that there is no record at key, and none of them has written one since.
+func (t *tx) knownAbsent(key []byte) bool {
+	for _, m := range []map[string]entry{t.own, t.batch, t.seen} {
+		if e, ok := m[string(key)]; ok {
+			return e.plain == nil
+		}
+	}
+	return false
+}
+
 // save writes v at key, to be collected when Badger's clock says expires; 0 means
 // never.
 func (t *tx) save(key []byte, v any, expires uint64) []byte {

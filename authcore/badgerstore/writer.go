@@ -28,6 +28,7 @@ var (
 type op struct {
 	fn      func(authcore.Tx) error
 	freeze  *bool // in place of fn: closes the store for writing, or opens it
+	upkeep  bool  // the store's own, in a frozen one, too
 	durable bool
 	done    chan error // takes one answer, never blocks
 
@@ -285,7 +286,7 @@ func (b *batch) run(o *op) bool {
 		o.wrote, b.frozen = b.frozen != *o.freeze, *o.freeze
 		return true
 	}
-	if b.frozen {
+	if b.frozen && !o.upkeep {
 		o.err = authcore.ErrFrozen
 		return true
 	}

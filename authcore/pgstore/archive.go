@@ -81,3 +81,22 @@ func (t *tx) AccessesAfter(after authcore.AccessHash, limit int) (list []authcor
 	})
 	return list, err
 }
+
+// ErasedAfter implements [authcore.Archive].
+func (t *tx) ErasedAfter(after authcore.ErasedHash, limit int) (list []authcore.Erased, err error) {
+	err = t.read(statement{
+		sql:  "SELECT erased, at FROM qqauth_erased WHERE erased > $1 ORDER BY erased LIMIT $2",
+		args: []any{after[:], limit},
+		scan: func(rows pgx.Rows) error {
+			var erased []byte
+			var e authcore.Erased
+			if err := rows.Scan(&erased, &e.At); err != nil {
+				return err
+			}
+			e.Hash, e.At = hash(erased), e.At.UTC()
+			list = append(list, e)
+			return nil
+		},
+	})
+	return list, err
+}

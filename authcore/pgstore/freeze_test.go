@@ -3,6 +3,7 @@ package pgstore
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,6 +37,18 @@ func TestFreezeRefusesWhatHasBegun(t *testing.T) {
 	}
 	if err := find(t, b, "u"); !errors.Is(err, authcore.ErrNotFound) {
 		t.Errorf("what it wrote: %v", err)
+	}
+}
+
+// The fence has to stand before every table that a transaction writes.
+func TestFenceKnowsAllTables(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Database(t)
+	open(t, dsn).Close()
+	all := ask[[]string](beside(t, dsn), `SELECT array_agg(tablename::text ORDER BY tablename) FROM pg_tables
+		WHERE schemaname = 'public' AND tablename NOT IN ('qqauth_schema', 'qqauth_store', 'qqauth_sweeps')`)
+	if known := slices.Sorted(slices.Values(tables)); !slices.Equal(known, all) {
+		t.Errorf("it knows %v, there are %v", known, all)
 	}
 }
 

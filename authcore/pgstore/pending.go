@@ -1,6 +1,8 @@
 package pgstore
 
 import (
+	"slices"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/qqauth/qqauth/authcore"
@@ -20,20 +22,24 @@ func (t *tx) Pending(id authcore.PendingID) (p authcore.Pending, err error) {
 	}
 	found := false
 	err = t.read(statement{
-		sql: `SELECT identity, status, app, coalesce(user_id, ''), client, device, access, created, expires, personal
-			FROM qqauth_pendings WHERE id = $1`,
+		sql: `SELECT identity, status, app, coalesce(user_id, ''), epoch, methods, link, client, device, access, created, expires,
+			personal FROM qqauth_pendings WHERE id = $1`,
 		args: []any{string(id)},
 		scan: func(rows pgx.Rows) error {
 			found = true
 			var identity, device, access, sealed []byte
 			var status, app, user, client string
-			err := rows.Scan(&identity, &status, &app, &user, &client, &device, &access, &p.Created, &p.Expires, &sealed)
+			var epoch int64
+			var methods []string
+			err := rows.Scan(&identity, &status, &app, &user, &epoch, &methods, &p.Link, &client, &device, &access,
+				&p.Created, &p.Expires, &sealed)
 			if err != nil {
 				return err
 			}
 			var c claimed
 			p.ID, p.Status, p.Identity = id, authcore.Status(status), hash(identity)
 			p.App, p.User, p.Client = authcore.AppID(app), userOf(user), authcore.ClientID(client)
+			p.Epoch, p.Methods = uint32(epoch), methodsOf(methods)
 			p.Device, p.Access = hash(device), hash(access)
 			p.Created, p.Expires = p.Created.UTC(), p.Expires.UTC()
 			err = t.open("qqauth_pendings", []byte(id), sealed, &c)
@@ -48,10 +54,40 @@ func (t *tx) Pending(id authcore.PendingID) (p authcore.Pending, err error) {
 }
 
 // Pendings implements [authcore.Tx].
-func (t *tx) Pendings(h authcore.IdentityHash) (refs []authcore.PendingRef, err error) {
+func (t *tx) Pendings(h authcore.IdentityHash) ([]authcore.PendingRef, error) {
+	return t.pendings("identity = $1 ORDER BY created, id", h[:])
+}
+
+// PendingsOf implements [authcore.Tx].
+func (t *tx) PendingsOf(id authcore.UserID) ([]authcore.PendingRef, error) {
+	if !isText(id) {
+		return nil, nil
+	}
+	return t.pendings("user_id = $1 ORDER BY created, id", userKey(id))
+}
+
+// maxWaiting is how many pending logins of one client on one device are listed.
+const maxWaiting = 16
+
+// Waiting implements [authcore.Tx].
+func (t *tx) Waiting(client authcore.ClientID, device authcore.DeviceHash) (refs []authcore.PendingRef, err error) {
+	const newest = " AND client = $1 ORDER BY created DESC, id DESC LIMIT $2"
+	switch {
+	case !isText(client):
+		return nil, nil
+	case device == (authcore.DeviceHash{}):
+		refs, err = t.pendings("device IS NULL"+newest, string(client), maxWaiting)
+	default:
+		refs, err = t.pendings("device = $3"+newest, string(client), maxWaiting, device[:])
+	}
+	slices.Reverse(refs)
+	return refs, err
+}
+
+func (t *tx) pendings(where string, args ...any) (refs []authcore.PendingRef, err error) {
 	err = t.read(statement{
-		sql:  "SELECT id, expires FROM qqauth_pendings WHERE identity = $1 ORDER BY created, id",
-		args: []any{h[:]},
+		sql:  "SELECT id, expires FROM qqauth_pendings WHERE " + where,
+		args: args,
 		scan: func(rows pgx.Rows) error {
 			var id string
 			var r authcore.PendingRef
@@ -73,13 +109,15 @@ func (t *tx) PutPending(p authcore.Pending) {
 		user = userKey(p.User)
 	}
 	sealed := t.seal("qqauth_pendings", []byte(p.ID), &claimed{OpenID: p.OpenID, UnionID: p.UnionID, Nickname: p.Nickname})
-	t.write(`INSERT INTO qqauth_pendings (id, identity, status, app, user_id, client, device, access, created, expires, personal)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+	t.write(`INSERT INTO qqauth_pendings (id, identity, status, app, user_id, epoch, methods, link, client, device, access,
+			created, expires, personal)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 		ON CONFLICT (id) DO UPDATE SET identity = excluded.identity, status = excluded.status, app = excluded.app,
-			user_id = excluded.user_id, client = excluded.client, device = excluded.device, access = excluded.access,
-			created = excluded.created, expires = excluded.expires, personal = excluded.personal`,
-		string(p.ID), p.Identity[:], string(p.Status), string(p.App), user, string(p.Client), orNull(p.Device),
-		orNull(p.Access), p.Created, p.Expires, sealed)
+			user_id = excluded.user_id, epoch = excluded.epoch, methods = excluded.methods, link = excluded.link,
+			client = excluded.client, device = excluded.device, access = excluded.access, created = excluded.created,
+			expires = excluded.expires, personal = excluded.personal`,
+		string(p.ID), p.Identity[:], string(p.Status), string(p.App), user, int64(p.Epoch), methodNames(p.Methods), p.Link,
+		string(p.Client), orNull(p.Device), orNull(p.Access), p.Created, p.Expires, sealed)
 }
 
 // DeletePending implements [authcore.Tx].

@@ -125,6 +125,29 @@ func TestRoundTrips(t *testing.T) {
 		{"its redemption", 3, func(p player) error { return redeem(t, s, digest("ticket", p.user.ID)) }},
 		{"a refresh", 2, func(p player) error { return refresh(t, s, p.sessions[1], "refreshed "+string(p.user.ID)) }},
 		{"a known user's login", 2, func(p player) error { return p.login(t, s, "again "+string(p.user.ID)) }},
+		{"some counters", 1, func(p player) error {
+			return s.View(t.Context(), func(tx authcore.Tx) error {
+				_, err := tx.Counters(digest(p.user.ID, 1), digest(p.user.ID, 2), digest(p.user.ID, 3))
+				return err
+			})
+		}},
+		{"what counts", 2, func(p player) error {
+			return s.Update(t.Context(), func(tx authcore.Tx) error {
+				counters, err := tx.Counters(digest(p.user.ID, 1), digest(p.user.ID, 2))
+				for _, c := range counters {
+					c.Slots, c.Expires = append(c.Slots, authcore.Slot{At: 1, N: 1}), time.Now().Add(time.Hour)
+					tx.PutCounter(c)
+				}
+				return err
+			})
+		}},
+		{"a user by a phone", 1, func(p player) error {
+			err := s.View(t.Context(), func(tx authcore.Tx) error { _, err := tx.UserByHandle(digest("none")); return err })
+			if !errors.Is(err, authcore.ErrNotFound) {
+				return errors.Join(err, errors.New("the phone is unknown"))
+			}
+			return nil
+		}},
 		{"a poll", 1, func(player) error { _, _, err := s.Poll(t.Context()); return err }},
 		{"a ping", 1, func(player) error { return s.Ping(t.Context()) }},
 	} {

@@ -123,12 +123,21 @@ func TestRoleThatMakesNoTables(t *testing.T) {
 // A start may be killed between any two statements.
 func TestStartGoesOnWhereAnotherWasKilled(t *testing.T) {
 	t.Parallel()
-	file, err := schemas.ReadFile("schema/1.sql")
-	if err != nil {
-		t.Fatal(err)
+	var statements []string
+	var ends []int // of each version's
+	for v := 1; v <= version; v++ {
+		file, err := schemas.ReadFile(fmt.Sprintf("schema/%d.sql", v))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for sql := range strings.SplitSeq(string(file), ";\n") {
+			if strings.TrimSpace(sql) != "" {
+				statements = append(statements, sql)
+			}
+		}
+		ends = append(ends, len(statements))
 	}
-	statements := strings.Split(string(file), ";\n")
-	for _, n := range []int{0, 1, 2, len(statements) / 2, len(statements) - 2} {
+	for _, n := range []int{0, 1, 2, ends[0] / 2, ends[0] - 1, ends[0] + 1, (ends[0] + ends[1]) / 2, ends[1] - 1} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			dsn := pgtest.Database(t)
 			a := beside(t, dsn)

@@ -1,6 +1,7 @@
 package pgstore
 
 import (
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,7 +19,7 @@ type device struct {
 }
 
 const sessionColumns = `s.id, s.token, s.user_id, s.client, s.device, s.methods, s.auth_time, s.issued, s.expires,
-	s.epoch, s.parent, s.previous, s.used, s.personal, s.version`
+	s.epoch, s.parent, s.previous, s.used, s.idle, s.last_use, s.personal, s.version`
 
 // sessionRow takes the columns of a session.
 type sessionRow struct {
@@ -26,13 +27,14 @@ type sessionRow struct {
 	token, device, previous, sealed []byte
 	methods                         []string
 	authTime, issued, expires       time.Time
-	epoch, version                  int64
+	epoch, version, idle            int64
 	used                            bool
+	lastUse                         *time.Time
 }
 
 func (r *sessionRow) targets() []any {
 	return []any{&r.id, &r.token, &r.user, &r.client, &r.device, &r.methods, &r.authTime, &r.issued, &r.expires,
-		&r.epoch, &r.parent, &r.previous, &r.used, &r.sealed, &r.version}
+		&r.epoch, &r.parent, &r.previous, &r.used, &r.idle, &r.lastUse, &r.sealed, &r.version}
 }
 
 // session makes a session of a row.
@@ -41,9 +43,10 @@ func (t *tx) session(r *sessionRow) (authcore.Session, error) {
 		ID: authcore.SessionID(r.id), Token: hash(r.token), User: userOf(r.user), Client: authcore.ClientID(r.client),
 		Device: hash(r.device), AuthTime: r.authTime.UTC(), Issued: r.issued.UTC(), Expires: r.expires.UTC(),
 		Epoch: uint32(r.epoch), Parent: authcore.SessionID(r.parent), Previous: hash(r.previous), Used: r.used,
+		Methods: methodsOf(r.methods), Idle: time.Duration(r.idle),
 	}
-	for _, m := range r.methods {
-		s.Methods = append(s.Methods, authcore.Method(m))
+	if r.lastUse != nil {
+		s.LastUse = r.lastUse.UTC()
 	}
 	var d device
 	if err := t.open("qqauth_sessions", []byte(s.ID), r.sealed, &d); err != nil {
@@ -131,16 +134,29 @@ func (t *tx) Sessions(id authcore.UserID) (refs []authcore.SessionRef, err error
 	if !isText(id) {
 		return nil, nil
 	}
-	err = t.read(sessionsOf(&refs, "qqauth_sessions s WHERE s.user_id = $1", userKey(id)))
+	err = t.read(sessionsOf(&refs, "qqauth_sessions s WHERE s.user_id = $1 ORDER BY s.issued, s.id", userKey(id)))
 	return refs, err
 }
 
-// sessionsOf reads the lines of a user's list, the one issued first before the
-// others.
-func sessionsOf(refs *[]authcore.SessionRef, from string, key any) statement {
+// maxAtDevice is how many sessions of one client on one device are listed.
+const maxAtDevice = 8
+
+// SessionsAt implements [authcore.Tx].
+func (t *tx) SessionsAt(client authcore.ClientID, device authcore.DeviceHash) (refs []authcore.SessionRef, err error) {
+	if !isText(client) {
+		return nil, nil
+	}
+	err = t.read(sessionsOf(&refs, `qqauth_sessions s WHERE s.device = $1 AND s.client = $2 AND s.token IS NOT NULL
+		ORDER BY s.issued DESC, s.id DESC LIMIT $3`, device[:], string(client), maxAtDevice))
+	slices.Reverse(refs)
+	return refs, err
+}
+
+// sessionsOf reads the lines of a list.
+func sessionsOf(refs *[]authcore.SessionRef, from string, args ...any) statement {
 	return statement{
-		sql:  "SELECT s.id, s.token, s.client, s.issued, s.expires, s.parent FROM " + from + " ORDER BY s.issued, s.id",
-		args: []any{key},
+		sql:  "SELECT s.id, s.token, s.client, s.issued, s.expires, s.parent FROM " + from,
+		args: args,
 		scan: func(rows pgx.Rows) error {
 			var id, client, parent string
 			var token []byte
@@ -158,20 +174,38 @@ func sessionsOf(refs *[]authcore.SessionRef, from string, key any) statement {
 
 // PutSession implements [authcore.Tx].
 func (t *tx) PutSession(s authcore.Session) {
-	methods := make([]string, len(s.Methods))
-	for i, m := range s.Methods {
-		methods[i] = string(m)
+	var lastUse any
+	if !s.LastUse.IsZero() {
+		lastUse = s.LastUse
 	}
 	sealed := t.seal("qqauth_sessions", []byte(s.ID), &device{OS: s.OS, Agent: s.Agent, IP: s.IP, DeviceIP: s.DeviceIP})
 	t.write(`INSERT INTO qqauth_sessions (id, token, user_id, client, device, methods, auth_time, issued, expires,
-			epoch, parent, previous, used, personal, version)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+			epoch, parent, previous, used, idle, last_use, personal, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 		ON CONFLICT (id) DO UPDATE SET token = excluded.token, user_id = excluded.user_id, client = excluded.client,
 			device = excluded.device, methods = excluded.methods, auth_time = excluded.auth_time, issued = excluded.issued,
 			expires = excluded.expires, epoch = excluded.epoch, parent = excluded.parent, previous = excluded.previous,
-			used = excluded.used, personal = excluded.personal, version = excluded.version`,
-		string(s.ID), s.Token[:], userKey(s.User), string(s.Client), orNull(s.Device), methods, s.AuthTime, s.Issued, s.Expires,
-		int64(s.Epoch), string(s.Parent), orNull(s.Previous), s.Used, sealed, newVersion())
+			used = excluded.used, idle = excluded.idle, last_use = excluded.last_use, personal = excluded.personal,
+			version = excluded.version`,
+		string(s.ID), s.Token[:], userKey(s.User), string(s.Client), orNull(s.Device), methodNames(s.Methods), s.AuthTime, s.Issued, s.Expires,
+		int64(s.Epoch), string(s.Parent), orNull(s.Previous), s.Used, int64(s.Idle), lastUse, sealed, newVersion())
+}
+
+// methodNames is the value of a column of methods, which is not null.
+func methodNames(methods []authcore.Method) []string {
+	names := make([]string, len(methods))
+	for i, m := range methods {
+		names[i] = string(m)
+	}
+	return names
+}
+
+// methodsOf undoes methodNames.
+func methodsOf(names []string) (methods []authcore.Method) {
+	for _, name := range names {
+		methods = append(methods, authcore.Method(name))
+	}
+	return methods
 }
 
 // DeleteSession implements [authcore.Tx]. Its tickets and retired tokens go with

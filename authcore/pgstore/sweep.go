@@ -25,6 +25,9 @@ var sweeps = []struct{ table, key, column, after string }{
 	{"qqauth_sessions", "id", "expires", "2 hours"},
 	{"qqauth_tickets", "token", "expires", "2 hours"},
 	{"qqauth_pendings", "id", "expires", "2 hours"},
+	{"qqauth_codes", "code", "expires", "2 hours"},
+	{"qqauth_captchas", "token", "expires", "2 hours"},
+	{"qqauth_counters", "counter", "expires", "2 hours"},
 	{"qqauth_access_tokens", "access", "expires", "2 hours"},
 	{"qqauth_events", "id", "at", "2 hours"},
 }

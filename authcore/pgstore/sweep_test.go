@@ -34,6 +34,10 @@ func TestSweep(t *testing.T) {
 			tx.PutPending(authcore.Pending{
 				ID: authcore.PendingID(name), Status: authcore.StatusSocialBind, Identity: digest("i"), Created: now, Expires: expires,
 			})
+			tx.PutCode(authcore.Code{Hash: digest("code", name), Expires: expires})
+			tx.PutCaptcha(authcore.Captcha{Token: digest("captcha", name), Expires: expires})
+			tx.PutCounter(authcore.Counter{Key: digest("counter", name), Expires: expires})
+			tx.PutErased(authcore.Erased{Hash: digest("erased", name), At: expires})
 			tx.Announce(authcore.Event{User: "u", Session: authcore.SessionID(name)})
 		}
 		for name, expires := range ends {
@@ -64,6 +68,7 @@ func TestSweep(t *testing.T) {
 	}
 	for table, left := range map[string]int{
 		"qqauth_access_tokens": 2, "qqauth_tickets": 2, "qqauth_retired_tokens": 0, "qqauth_users": 1,
+		"qqauth_codes": 2, "qqauth_captchas": 2, "qqauth_counters": 2, "qqauth_erased": 3,
 	} {
 		if n := ask[int](a, "SELECT count(*) FROM "+table); n != left {
 			t.Errorf("%s has %d rows after a sweep; want %d", table, n, left)

@@ -21,7 +21,16 @@ type personal struct {
 	Links       []authcore.Link   `cbor:"6,keyasint,omitempty"`
 }
 
-const userColumns = "u.id, u.created, u.disabled, u.epoch, u.personal, u.version"
+// via is a sealed part of its own, because nodes of version 1 read personal, too.
+type via struct {
+	Mobile []authcore.ClientID `cbor:"1,keyasint,omitempty"`
+	Email  []authcore.ClientID `cbor:"2,keyasint,omitempty"`
+}
+
+// viaColumn is what via is sealed for.
+const viaColumn = "qqauth_users.via"
+
+const userColumns = "u.id, u.created, u.disabled, u.epoch, u.personal, u.via, u.version"
 
 // userRow takes the columns of a user, which are null where there is none.
 type userRow struct {
@@ -30,11 +39,12 @@ type userRow struct {
 	disabled *bool
 	epoch    *int64
 	personal []byte
+	via      []byte
 	version  *int64
 }
 
 func (r *userRow) targets() []any {
-	return []any{&r.id, &r.created, &r.disabled, &r.epoch, &r.personal, &r.version}
+	return []any{&r.id, &r.created, &r.disabled, &r.epoch, &r.personal, &r.via, &r.version}
 }
 
 // user makes a user of a row that is there.
@@ -48,6 +58,14 @@ func (t *tx) user(r *userRow) (authcore.User, error) {
 	}
 	u.UserName, u.DisplayName, u.Mobile, u.Email = p.UserName, p.DisplayName, p.Mobile, p.Email
 	u.Segments, u.Links = p.Segments, p.Links
+	if r.via == nil {
+		return u, nil
+	}
+	var v via
+	if err := t.open(viaColumn, []byte(u.ID), r.via, &v); err != nil {
+		return authcore.User{}, err
+	}
+	u.MobileVia, u.EmailVia = v.Mobile, v.Email
 	return u, nil
 }
 
@@ -104,10 +122,14 @@ func (t *tx) PutUser(u authcore.User) {
 		UserName: u.UserName, DisplayName: u.DisplayName, Mobile: u.Mobile, Email: u.Email,
 		Segments: u.Segments, Links: u.Links,
 	}
-	t.write(`INSERT INTO qqauth_users (id, created, disabled, epoch, personal, version) VALUES ($1, $2, $3, $4, $5, $6)
+	var proved []byte
+	if len(u.MobileVia)+len(u.EmailVia) > 0 {
+		proved = t.seal(viaColumn, []byte(u.ID), &via{Mobile: u.MobileVia, Email: u.EmailVia})
+	}
+	t.write(`INSERT INTO qqauth_users (id, created, disabled, epoch, personal, via, version) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (id) DO UPDATE SET created = excluded.created, disabled = excluded.disabled, epoch = excluded.epoch,
-			personal = excluded.personal, version = excluded.version`,
-		userKey(u.ID), u.Created, u.Disabled, int64(u.Epoch), t.seal("qqauth_users", []byte(u.ID), &p), newVersion())
+			personal = excluded.personal, via = excluded.via, version = excluded.version`,
+		userKey(u.ID), u.Created, u.Disabled, int64(u.Epoch), t.seal("qqauth_users", []byte(u.ID), &p), proved, newVersion())
 }
 
 // Login implements [authcore.Tx].
@@ -115,7 +137,7 @@ func (t *tx) Login(q authcore.LoginQuery) (authcore.LoginRecord, error) {
 	var r authcore.LoginRecord
 	link, linked := t.linked(q.Identity)
 	flight := []statement{link, sessionsOf(&r.Sessions, `qqauth_identities i JOIN qqauth_sessions s ON s.user_id = i.user_id
-		WHERE i.identity = $1`, q.Identity[:])}
+		WHERE i.identity = $1 ORDER BY s.issued, s.id`, q.Identity[:])}
 	if q.Access != (authcore.AccessHash{}) {
 		flight = append(flight, readAccess(q.Access, &r.Access, &r.Seen))
 	}
@@ -179,6 +201,12 @@ func (t *tx) PutLink(l authcore.Link, id authcore.UserID) {
 	t.write(`INSERT INTO qqauth_identities (identity, user_id, app, since) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (identity) DO UPDATE SET user_id = excluded.user_id, app = excluded.app, since = excluded.since`,
 		l.Identity[:], userKey(id), string(l.App), l.Since)
+}
+
+// DeleteLink implements [authcore.Tx]. It leaves a link to another user alone.
+func (t *tx) DeleteLink(l authcore.Link, id authcore.UserID) {
+	t.write("DELETE FROM qqauth_identities WHERE identity = $1 AND user_id = $2", l.Identity[:], userKey(id))
+	t.write("DELETE FROM qqauth_identity_mirrors WHERE identity = $1 AND user_id = $2", l.Identity[:], userKey(id))
 }
 
 func readAccess(h authcore.AccessHash, a *authcore.Access, seen *bool) statement {

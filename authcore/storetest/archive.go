@@ -17,6 +17,7 @@ type archived struct {
 	sessions []authcore.Session
 	retired  []authcore.RetiredToken
 	accesses []authcore.KnownAccess
+	erased   []authcore.Erased
 	// reduced says that sessions were deleted, and that their retired tokens may
 	// have gone with them.
 	reduced bool
@@ -69,22 +70,26 @@ func (a *archived) add(t *testing.T, s authcore.Store, i int, id string) {
 		Hash:   hash("access", id),
 		Access: authcore.Access{User: u.ID, Epoch: uint32(i), Expires: base.Add(90 * 24 * time.Hour)},
 	}
+	erased := authcore.Erased{Hash: hash("erased", id), At: base}
 	update(t, s, func(t *run, tx authcore.Tx) {
 		tx.PutUser(u)
 		tx.PutLink(u.Links[0], u.ID)
+		tx.PutHandle(hash("handle", id), u.ID)
+		tx.PutErased(erased)
 		tx.PutSession(first)
 		tx.PutAccess(known.Hash, known.Access)
 	})
 	update(t, s, func(t *run, tx authcore.Tx) { tx.RetireToken(first.Token, retired); tx.PutSession(current) })
 	a.users, a.sessions = append(a.users, u), append(a.sessions, current)
 	a.retired = append(a.retired, authcore.RetiredToken{Token: first.Token, Retired: retired})
-	a.accesses = append(a.accesses, known)
+	a.accesses, a.erased = append(a.accesses, known), append(a.erased, erased)
 }
 
 func (a *archived) sort() {
 	slices.SortFunc(a.users, func(x, y authcore.User) int { return strings.Compare(string(x.ID), string(y.ID)) })
 	slices.SortFunc(a.sessions, func(x, y authcore.Session) int { return strings.Compare(string(x.ID), string(y.ID)) })
 	slices.SortFunc(a.retired, func(x, y authcore.RetiredToken) int { return slices.Compare(x.Token[:], y.Token[:]) })
+	slices.SortFunc(a.erased, func(x, y authcore.Erased) int { return slices.Compare(x.Hash[:], y.Hash[:]) })
 	slices.SortFunc(a.accesses, func(x, y authcore.KnownAccess) int { return slices.Compare(x.Hash[:], y.Hash[:]) })
 }
 
@@ -103,6 +108,8 @@ func wantArchived(t *testing.T, s authcore.Store, when string, wanted archived) 
 		}
 		wantPages(t, s, when+": access tokens", limit, wanted.accesses, authcore.Archive.AccessesAfter,
 			func(a authcore.KnownAccess) authcore.AccessHash { return a.Hash })
+		wantPages(t, s, when+": the erased", limit, wanted.erased, authcore.Archive.ErasedAfter,
+			func(e authcore.Erased) authcore.ErasedHash { return e.Hash })
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -80,6 +81,37 @@ func testFirstLogins(t *testing.T, f *Fixture) {
 		}
 		refs, err := tx.Sessions(u.ID)
 		want(t, "sessions in the list", len(refs), err, crowd)
+	})
+}
+
+// A phone number that many register at once gets one user.
+func testClaims(t *testing.T, f *Fixture) {
+	h := authcore.HandleHash(hash("phone"))
+	winner := make([]authcore.UserID, crowd)
+	errs := race(t, func(i int) error {
+		id := authcore.UserID("user-" + strconv.Itoa(i))
+		return f.Store.Update(t.Context(), func(tx authcore.Tx) error {
+			winner[i] = ""
+			_, err := tx.UserByHandle(h)
+			if !errors.Is(err, authcore.ErrNotFound) {
+				return err
+			}
+			winner[i] = id
+			tx.PutUser(user(id))
+			tx.PutHandle(h, id)
+			return nil
+		})
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatalf("claim: %v", err)
+	}
+	winners := slices.DeleteFunc(winner, func(id authcore.UserID) bool { return id == "" })
+	if len(winners) != 1 {
+		t.Fatalf("%d of %d claims won, want 1", len(winners), crowd)
+	}
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
+		got, err := tx.UserByHandle(h)
+		want(t, "UserByHandle", got, err, user(winners[0]))
 	})
 }
 

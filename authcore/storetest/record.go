@@ -24,6 +24,14 @@ func testAbsent(t *testing.T, f *Fixture) {
 		wantErr(t, "Ticket", err, authcore.ErrNotFound)
 		_, err = tx.Pending("none")
 		wantErr(t, "Pending", err, authcore.ErrNotFound)
+		_, err = tx.UserByHandle(hash("none"))
+		wantErr(t, "UserByHandle", err, authcore.ErrNotFound)
+		_, err = tx.Code(hash("none"))
+		wantErr(t, "Code", err, authcore.ErrNotFound)
+		_, err = tx.Captcha(hash("none"))
+		wantErr(t, "Captcha", err, authcore.ErrNotFound)
+		_, err = tx.Erased(hash("none"))
+		wantErr(t, "Erased", err, authcore.ErrNotFound)
 
 		// What a caller may send in a path.
 		for _, odd := range []string{"", "a\x00b", "\xff", strings.Repeat("x", 1<<16)} {
@@ -33,12 +41,12 @@ func testAbsent(t *testing.T, f *Fixture) {
 			wantErr(t, "SessionByID of an odd id", err, authcore.ErrNotFound)
 			_, err = tx.Pending(authcore.PendingID(odd))
 			wantErr(t, "Pending of an odd id", err, authcore.ErrNotFound)
+			wantNoLists(t, tx, odd)
 		}
+		wantNoLists(t, tx, "none")
 
 		record, err := tx.Login(authcore.LoginQuery{Identity: hash("none"), Access: hash("none")})
 		want(t, "Login", record, err, authcore.LoginRecord{})
-		refs, err := tx.Sessions("none")
-		want(t, "Sessions", len(refs), err, 0)
 		members, err := tx.Union(hash("none"))
 		want(t, "Union", len(members), err, 0)
 		pendings, err := tx.Pendings(hash("none"))
@@ -46,11 +54,27 @@ func testAbsent(t *testing.T, f *Fixture) {
 	})
 }
 
+// wantNoLists checks that a user or client has no sessions and logins.
+func wantNoLists(t reporter, tx authcore.Tx, id string) {
+	t.Helper()
+	refs, err := tx.Sessions(authcore.UserID(id))
+	want(t, "Sessions", len(refs), err, 0)
+	pendings, err := tx.PendingsOf(authcore.UserID(id))
+	want(t, "PendingsOf", len(pendings), err, 0)
+	for _, device := range []authcore.DeviceHash{{}, hash("none")} {
+		refs, err = tx.SessionsAt(authcore.ClientID(id), device)
+		want(t, "SessionsAt", len(refs), err, 0)
+		pendings, err = tx.Waiting(authcore.ClientID(id), device)
+		want(t, "Waiting", len(pendings), err, 0)
+	}
+}
+
 func testUsers(t *testing.T, f *Fixture) {
 	full, bare := user("full", hash("identity")), authcore.User{ID: "bare", Created: base}
 	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(full); tx.PutUser(bare) })
 	changed := full
-	changed.Disabled, changed.Segments, changed.Mobile = true, nil, ""
+	changed.Disabled, changed.Segments, changed.Mobile, changed.MobileVia = true, nil, "", nil
+	changed.EmailVia = []authcore.ClientID{"another"}
 	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, err := tx.User("full")
 		want(t, "user", got, err, full)
@@ -61,6 +85,12 @@ func testUsers(t *testing.T, f *Fixture) {
 	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, err := tx.User("full")
 		want(t, "user written again", got, err, changed)
+	})
+	changed.Email, changed.EmailVia = "", nil
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(changed) })
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
+		got, err := tx.User("full")
+		want(t, "user without proofs", got, err, changed)
 	})
 }
 
@@ -84,6 +114,23 @@ func testLinks(t *testing.T, f *Fixture) {
 			})
 		})
 	}
+
+	// Only the link of the user that is named goes.
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
+		tx.DeleteLink(u.Links[0], "another")
+		tx.DeleteLink(u.Links[1], "u")
+		tx.DeleteLink(link(hash("never there"), "101"), "u")
+		_, err := tx.UserByIdentity(two)
+		wantErr(t, "a link that was deleted in the transaction", err, authcore.ErrNotFound)
+	})
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
+		got, err := tx.UserByIdentity(one)
+		want(t, "the link that stays", got, err, u)
+		_, err = tx.UserByIdentity(two)
+		wantErr(t, "the link that was deleted", err, authcore.ErrNotFound)
+		record, err := tx.Login(authcore.LoginQuery{Identity: two})
+		want(t, "Login by it", record, err, authcore.LoginRecord{})
+	})
 }
 
 // A link that leads nowhere, or to a user who does not know of it, is no link
@@ -188,46 +235,6 @@ func testTickets(t *testing.T, f *Fixture) {
 		wantErr(t, "used ticket", err, authcore.ErrNotFound)
 		got, err := tx.Ticket(two.Token)
 		want(t, "the other ticket", got, err, two)
-	})
-}
-
-func testPendings(t *testing.T, f *Fixture) {
-	h := authcore.IdentityHash(hash("identity"))
-	pending := func(id authcore.PendingID, life time.Duration) authcore.Pending {
-		return authcore.Pending{
-			ID: id, Status: authcore.StatusUserRegister, Identity: h, App: "101", OpenID: "OPENID", UnionID: "UNIONID",
-			Nickname: "昵称", User: "u", Client: "client", Device: hash("device"), Created: base, Expires: base.Add(life),
-		}
-	}
-	ref := func(p authcore.Pending) authcore.PendingRef {
-		return authcore.PendingRef{ID: p.ID, Expires: p.Expires}
-	}
-	one, two := pending("one", 2*time.Hour), pending("two", time.Hour)
-	update(t, f.Store, func(t *run, tx authcore.Tx) {
-		tx.PutUser(user("u"))
-		tx.PutPending(one)
-		tx.PutPending(two)
-		tx.PutPending(one)
-	})
-	view(t, f.Store, func(t *run, tx authcore.Tx) {
-		got, err := tx.Pending("one")
-		want(t, "Pending", got, err, one)
-		refs, err := tx.Pendings(h)
-		want(t, "Pendings, the oldest first", refs, err, []authcore.PendingRef{ref(one), ref(two)})
-		refs, err = tx.Pendings(hash("another"))
-		want(t, "another identity's", len(refs), err, 0)
-	})
-	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.DeletePending(h, "one"); tx.DeletePending(h, "never there") })
-	view(t, f.Store, func(t *run, tx authcore.Tx) {
-		_, err := tx.Pending("one")
-		wantErr(t, "deleted", err, authcore.ErrNotFound)
-		refs, err := tx.Pendings(h)
-		want(t, "the other", refs, err, []authcore.PendingRef{ref(two)})
-	})
-	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.DeletePending(h, "two") })
-	view(t, f.Store, func(t *run, tx authcore.Tx) {
-		refs, err := tx.Pendings(h)
-		want(t, "none left", len(refs), err, 0)
 	})
 }
 

@@ -32,16 +32,27 @@ func Run(t *testing.T, open func(t *testing.T) *Fixture) {
 		{"users", testUsers},
 		{"links", testLinks},
 		{"link faults", testLinkFaults},
+		{"handles", testHandles},
+		{"handle faults", testHandleFaults},
 		{"access tokens", testAccess},
 		{"unions", testUnions},
 		{"sessions", testSessions},
 		{"session refresh", testRefresh},
 		{"session list", testSessionList},
 		{"sessions without a user", testOrphan},
+		{"sessions at a device", testSessionsAt},
 		{"stamps", testStamps},
 		{"archive", testArchive},
 		{"tickets", testTickets},
 		{"pending logins", testPendings},
+		{"waiting logins", testWaiting},
+		{"pending logins of a user", testPendingsOf},
+		{"codes", testCodes},
+		{"captchas", testCaptchas},
+		{"counters", testCounters},
+		{"the erased", testErased},
+		{"deleting a user", testDeleteUser},
+		{"deleting a user with old sessions", testDeleteUserWithOldSessions},
 		{"ring", testRing},
 		{"ownership", testOwnership},
 		{"rollback", testRollback},
@@ -56,6 +67,7 @@ func Run(t *testing.T, open func(t *testing.T) *Fixture) {
 		{"freezing", testFreeze},
 		{"after close", testClosed},
 		{"one user for one identity", testFirstLogins},
+		{"one user for one handle", testClaims},
 		{"one redemption for one ticket", testRedemptions},
 		{"no lost update", testTransfers},
 		{"no write skew", testWriteSkew},
@@ -75,6 +87,7 @@ func user(id authcore.UserID, identities ...authcore.IdentityHash) authcore.User
 	u := authcore.User{
 		ID: id, Created: base, Epoch: 2,
 		UserName: "name-" + string(id), DisplayName: "显示名", Mobile: "+86-15201657321", Email: "a@example.com",
+		MobileVia: []authcore.ClientID{"client", "another"}, EmailVia: []authcore.ClientID{"client"},
 		Segments: map[string]string{"tier": "gold"},
 	}
 	for i, h := range identities {
@@ -91,7 +104,8 @@ func session(id authcore.SessionID, owner authcore.UserID, token any) authcore.S
 	return authcore.Session{
 		ID: id, Token: hash("token", token), User: owner, Client: "client", Device: hash("device"),
 		Methods: []authcore.Method{authcore.MethodQQ}, AuthTime: base, Issued: base, Expires: base.Add(time.Hour),
-		Epoch: 2, Parent: "parent", Previous: hash("previous"), Used: true, OS: "os", Agent: "agent", IP: "192.0.2.1",
+		Epoch: 2, Parent: "parent", Previous: hash("previous"), Used: true, Idle: time.Hour + time.Nanosecond,
+		LastUse: base.Add(-time.Minute), OS: "os", Agent: "agent", IP: "192.0.2.1", DeviceIP: "192.0.2.2",
 	}
 }
 

@@ -163,6 +163,8 @@ func testReopen(t *testing.T, f *Fixture) {
 		tx.PutSession(s)
 		tx.PutAccess(hash("access"), a)
 		tx.PutTicket(authcore.Ticket{Token: hash("ticket"), Session: s.ID, Expires: base.Add(time.Hour)})
+		tx.PutHandle(hash("phone"), "u")
+		tx.PutErased(authcore.Erased{Hash: hash("erased"), At: base})
 	})
 	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.DeleteTicket(hash("ticket")) })
 	for range 2 {
@@ -177,6 +179,10 @@ func testReopen(t *testing.T, f *Fixture) {
 			want(t, "its user", owner, err, u)
 			_, err = tx.Ticket(hash("ticket"))
 			wantErr(t, "used ticket", err, authcore.ErrNotFound)
+			owner, err = tx.UserByHandle(hash("phone"))
+			want(t, "UserByHandle", owner, err, u)
+			_, err = tx.Erased(hash("erased"))
+			want(t, "Erased", true, err, true)
 		})
 		if err := s2.Ping(t.Context()); err != nil {
 			t.Errorf("Ping: %v", err)

@@ -51,11 +51,15 @@ func noUser(err error) error {
 // Disable keeps a user out until Enable: it ends all sessions, and every QQ
 // access token that the user had logged in with is refused from then on.
 func (s *Service) Disable(ctx context.Context, id UserID) error {
-	return s.changeUser(ctx, id, AuditEvent{Name: AuditUserDisabled}, disable)
+	return s.changeUser(ctx, id, AuditEvent{Name: AuditUserDisabled}, func(tx Tx, u User) ([]Event, error) {
+		return disable(tx, u, "")
+	})
 }
 
-func disable(tx Tx, u User) ([]Event, error) {
-	u.Disabled = true
+func disable(tx Tx, u User, by ClientID) ([]Event, error) {
+	if !u.Disabled || by == "" { // what an administrator has done stays done
+		u.Disabled, u.DisabledBy = true, by
+	}
 	_, events, err := endAll(tx, u)
 	return events, err
 }
@@ -66,7 +70,7 @@ func (s *Service) Enable(ctx context.Context, id UserID) error {
 }
 
 func enable(tx Tx, u User) ([]Event, error) {
-	u.Disabled = false
+	u.Disabled, u.DisabledBy = false, ""
 	tx.PutUser(u)
 	return nil, nil
 }

@@ -25,8 +25,8 @@ const (
 	AuditLoginRefused   = "login_refused"   // a login failed for the reason in Status
 	AuditUserCreated    = "user_created"    // a QQ account became a user
 	AuditUserJoined     = "user_joined"     // a QQ account joined a user by its unionid
-	AuditUserDisabled   = "user_disabled"   // an administrator disabled a user
-	AuditUserEnabled    = "user_enabled"    // an administrator enabled a user
+	AuditUserDisabled   = "user_disabled"   // a user was disabled
+	AuditUserEnabled    = "user_enabled"    // a user was enabled
 	AuditUserErased     = "user_erased"     // a user was erased
 	AuditWayAdded       = "way_added"       // a user got a new way in: a QQ account, a phone or an e-mail
 	AuditWayRemoved     = "way_removed"     // a user lost one

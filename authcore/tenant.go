@@ -70,11 +70,19 @@ func (c *client) knows(u *User) bool {
 }
 
 // TenantDisable is [Service.Disable] or [Service.Enable] for a client's own user.
+// Whom somebody else has disabled, it does not enable: ErrDenied.
 func (s *Service) TenantDisable(ctx context.Context, tenant ClientID, id UserID, disabled bool) error {
 	if disabled {
-		return s.changeOwn(ctx, tenant, id, AuditUserDisabled, disable)
+		return s.changeOwn(ctx, tenant, id, AuditUserDisabled, func(tx Tx, u User) ([]Event, error) {
+			return disable(tx, u, tenant)
+		})
 	}
-	return s.changeOwn(ctx, tenant, id, AuditUserEnabled, enable)
+	return s.changeOwn(ctx, tenant, id, AuditUserEnabled, func(tx Tx, u User) ([]Event, error) {
+		if u.Disabled && u.DisabledBy != tenant {
+			return nil, ErrDenied
+		}
+		return enable(tx, u)
+	})
 }
 
 // TenantEndSessions is [Service.EndSessions] for a client's own user.

@@ -179,6 +179,34 @@ func TestTenantDisable(t *testing.T) {
 	}
 }
 
+// TestTenantEnablesWhomItDisabled: a client's backend must not lift the ban of an
+// administrator, or of another client.
+func TestTenantEnablesWhomItDisabled(t *testing.T) {
+	w := newWorld(t)
+	p := w.newPlayer()
+	disabled := func(want bool) {
+		t.Helper()
+		if got := w.userRecord(p.user).Disabled; got != want {
+			t.Errorf("disabled: %t; want %t", got, want)
+		}
+	}
+	want(t, "disable by a client", w.TenantDisable(t.Context(), mainClient, p.user, true), nil)
+	want(t, "enable by another", w.TenantDisable(t.Context(), foreignClient, p.user, false), authcore.ErrDenied)
+	want(t, "disable by the other", w.TenantDisable(t.Context(), foreignClient, p.user, true), nil)
+	want(t, "enable by the first", w.TenantDisable(t.Context(), mainClient, p.user, false), nil)
+	disabled(false)
+	want(t, "enable once more", w.TenantDisable(t.Context(), foreignClient, p.user, false), nil)
+	want(t, "disable by an administrator", w.Disable(t.Context(), p.user), nil)
+	want(t, "disable by a client, too", w.TenantDisable(t.Context(), mainClient, p.user, true), nil)
+	want(t, "enable by it", w.TenantDisable(t.Context(), mainClient, p.user, false), authcore.ErrDenied)
+	disabled(true)
+	want(t, "enable by an administrator", w.Enable(t.Context(), p.user), nil)
+	disabled(false)
+	want(t, "disable by a client again", w.TenantDisable(t.Context(), mainClient, p.user, true), nil)
+	want(t, "disable by an administrator, too", w.Disable(t.Context(), p.user), nil)
+	want(t, "enable by the client", w.TenantDisable(t.Context(), mainClient, p.user, false), authcore.ErrDenied)
+}
+
 func TestTenantEndSessions(t *testing.T) {
 	w := newWorld(t)
 	b := w.secondNode()

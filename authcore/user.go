@@ -34,6 +34,9 @@ type User struct {
 	ID       UserID    `cbor:"1,keyasint"`
 	Created  time.Time `cbor:"2,keyasint"`
 	Disabled bool      `cbor:"3,keyasint,omitempty"`
+	// DisabledBy is the client whose backend disabled the user; empty if it was an
+	// administrator.
+	DisabledBy ClientID `cbor:"14,keyasint,omitempty"`
 	// Epoch counts the log-outs of all. A session made under an earlier one is
 	// dead, whether or not its record is still there.
 	Epoch uint32 `cbor:"4,keyasint,omitempty"`

@@ -21,10 +21,12 @@ type personal struct {
 	Links       []authcore.Link   `cbor:"6,keyasint,omitempty"`
 }
 
-// via is a sealed part of its own, because nodes of version 1 read personal, too.
+// via is a sealed part of its own, because nodes of version 1 read personal, too:
+// the clients through which something became so.
 type via struct {
-	Mobile []authcore.ClientID `cbor:"1,keyasint,omitempty"`
-	Email  []authcore.ClientID `cbor:"2,keyasint,omitempty"`
+	Mobile     []authcore.ClientID `cbor:"1,keyasint,omitempty"`
+	Email      []authcore.ClientID `cbor:"2,keyasint,omitempty"`
+	DisabledBy authcore.ClientID   `cbor:"3,keyasint,omitempty"`
 }
 
 // viaColumn is what via is sealed for.
@@ -65,7 +67,7 @@ func (t *tx) user(r *userRow) (authcore.User, error) {
 	if err := t.open(viaColumn, []byte(u.ID), r.via, &v); err != nil {
 		return authcore.User{}, err
 	}
-	u.MobileVia, u.EmailVia = v.Mobile, v.Email
+	u.MobileVia, u.EmailVia, u.DisabledBy = v.Mobile, v.Email, v.DisabledBy
 	return u, nil
 }
 
@@ -123,8 +125,8 @@ func (t *tx) PutUser(u authcore.User) {
 		Segments: u.Segments, Links: u.Links,
 	}
 	var proved []byte
-	if len(u.MobileVia)+len(u.EmailVia) > 0 {
-		proved = t.seal(viaColumn, []byte(u.ID), &via{Mobile: u.MobileVia, Email: u.EmailVia})
+	if len(u.MobileVia)+len(u.EmailVia)+len(u.DisabledBy) > 0 {
+		proved = t.seal(viaColumn, []byte(u.ID), &via{Mobile: u.MobileVia, Email: u.EmailVia, DisabledBy: u.DisabledBy})
 	}
 	t.write(`INSERT INTO qqauth_users (id, created, disabled, epoch, personal, via, version) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (id) DO UPDATE SET created = excluded.created, disabled = excluded.disabled, epoch = excluded.epoch,

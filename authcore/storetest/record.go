@@ -73,7 +73,7 @@ func testUsers(t *testing.T, f *Fixture) {
 	full, bare := user("full", hash("identity")), authcore.User{ID: "bare", Created: base}
 	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(full); tx.PutUser(bare) })
 	changed := full
-	changed.Disabled, changed.Segments, changed.Mobile, changed.MobileVia = true, nil, "", nil
+	changed.Disabled, changed.DisabledBy, changed.Segments, changed.Mobile, changed.MobileVia = true, "client", nil, "", nil
 	changed.EmailVia = []authcore.ClientID{"another"}
 	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, err := tx.User("full")

@@ -227,6 +227,6 @@ func reportExport(output string, file *exportFile, inJSON bool) error {
 	if file.header.Final {
 		fmt.Printf("%-20s %d\n%-20s %d\n", "sessions", counts.Sessions, "refreshed tokens", counts.Retired)
 	}
-	fmt.Printf("%-20s %d\n", "used QQ tokens", counts.Accesses)
+	fmt.Printf("%-20s %d\n%-20s %d\n", "used QQ tokens", counts.Accesses, "erased", counts.Erased)
 	return nil
 }

@@ -22,7 +22,8 @@ type importReport struct {
 	Sessions  int `json:"sessions"`
 	Retired   int `json:"retired"`
 	Accesses  int `json:"accesses"`
-	Left      int `json:"left"` // sessions, retired and accesses that did not come in
+	Erased    int `json:"erased"` // people, by the QQ account or the user they were
+	Left      int `json:"left"`   // sessions, retired, accesses and erased that did not come in
 	Conflicts int `json:"conflicts"`
 	// Shown are the conflicts that came first.
 	Shown []importConflict `json:"shown_conflicts,omitempty"`
@@ -43,7 +44,7 @@ func reportOf(i *authcore.Import, part authcore.ImportReport) importReport {
 	r := importReport{
 		DryRun: i.DryRun(), Keys: i.Keys(), Created: part.Created, Changed: part.Changed, Unchanged: part.Unchanged,
 		Disabled: part.Disabled, Links: part.Links, Sessions: part.Sessions, Retired: part.Retired,
-		Accesses: part.Accesses, Left: part.Left, Conflicts: len(part.Conflicts),
+		Accesses: part.Accesses, Erased: part.Erased, Left: part.Left, Conflicts: len(part.Conflicts),
 	}
 	for _, c := range part.Conflicts[:min(len(part.Conflicts), maxShown)] {
 		r.Shown = append(r.Shown, importConflict{c.Record, c.Reason})
@@ -61,6 +62,7 @@ func (r *importReport) add(part importReport, line func(record int) int) {
 	r.Sessions += part.Sessions
 	r.Retired += part.Retired
 	r.Accesses += part.Accesses
+	r.Erased += part.Erased
 	r.Left += part.Left
 	r.Conflicts += part.Conflicts
 	for _, c := range part.Shown[:min(len(part.Shown), maxShown-len(r.Shown))] {
@@ -71,7 +73,7 @@ func (r *importReport) add(part importReport, line func(record int) int) {
 func (r *importReport) audit(log *zap.Logger) {
 	log.Info("import", zap.String("keys", string(r.Keys)), zap.Int("created", r.Created), zap.Int("changed", r.Changed),
 		zap.Int("disabled", r.Disabled), zap.Int("links", r.Links), zap.Int("sessions", r.Sessions),
-		zap.Int("conflicts", r.Conflicts))
+		zap.Int("erased", r.Erased), zap.Int("conflicts", r.Conflicts))
 }
 
 // write shows the report to a person.
@@ -90,7 +92,7 @@ func (r *importReport) write(w io.Writer) {
 	}{
 		{"keys", meaning[r.Keys]}, {"users created", r.Created}, {"users changed", r.Changed}, {"  of them disabled", r.Disabled},
 		{"users unchanged", r.Unchanged}, {"links added", r.Links}, {"sessions", r.Sessions}, {"refreshed tokens", r.Retired},
-		{"used QQ tokens", r.Accesses}, {"tokens left out", r.Left}, {"conflicts", r.Conflicts},
+		{"used QQ tokens", r.Accesses}, {"erased", r.Erased}, {"left out", r.Left}, {"conflicts", r.Conflicts},
 	} {
 		fmt.Fprintf(w, "%-20s %v\n", row.name, row.value)
 	}

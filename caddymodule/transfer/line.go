@@ -3,6 +3,7 @@ package transfer
 import (
 	"encoding/base64"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/qqauth/qqauth/authcore"
@@ -34,6 +35,7 @@ type headerLine struct {
 // The values of "type".
 const (
 	typeKeys    = "keys"
+	typeErased  = "erased"
 	typeUser    = "user"
 	typeSession = "session"
 	typeRetired = "retired"
@@ -47,18 +49,28 @@ type keysLine struct {
 	Ring []byte `json:"ring"` // wrapped by secret_key
 }
 
+// erasedLine tells who was erased. Its hash is of a QQ account, or of a user, under
+// the keys of the file.
+type erasedLine struct {
+	Type string    `json:"type"`
+	Hash hash      `json:"erased_hash"`
+	At   time.Time `json:"at"`
+}
+
 type userLine struct {
-	Type        string            `json:"type"`
-	ID          authcore.UserID   `json:"id"`
-	Created     time.Time         `json:"created"`
-	Disabled    bool              `json:"disabled,omitempty"`
-	Epoch       uint32            `json:"epoch,omitempty"`
-	UserName    string            `json:"user_name,omitempty"`
-	DisplayName string            `json:"display_name,omitempty"`
-	Mobile      string            `json:"mobile,omitempty"`
-	Email       string            `json:"email,omitempty"`
-	Segments    map[string]string `json:"segments,omitempty"`
-	Links       []linkPart        `json:"links,omitempty"`
+	Type        string              `json:"type"`
+	ID          authcore.UserID     `json:"id"`
+	Created     time.Time           `json:"created"`
+	Disabled    bool                `json:"disabled,omitempty"`
+	Epoch       uint32              `json:"epoch,omitempty"`
+	UserName    string              `json:"user_name,omitempty"`
+	DisplayName string              `json:"display_name,omitempty"`
+	Mobile      string              `json:"mobile,omitempty"`
+	MobileVia   []authcore.ClientID `json:"mobile_via,omitempty"`
+	Email       string              `json:"email,omitempty"`
+	EmailVia    []authcore.ClientID `json:"email_via,omitempty"`
+	Segments    map[string]string   `json:"segments,omitempty"`
+	Links       []linkPart          `json:"links,omitempty"`
 }
 
 // linkPart has no hash of the identity: each store makes its own.
@@ -84,6 +96,8 @@ type sessionLine struct {
 	Parent   authcore.SessionID `json:"parent_sid,omitempty"`
 	Previous hash               `json:"previous_token_hash,omitzero"`
 	Used     bool               `json:"used,omitempty"`
+	Idle     seconds            `json:"idle,omitempty"` // with LastUse, or neither
+	LastUse  time.Time          `json:"last_use,omitzero"`
 	OS       string             `json:"operating_sys_version,omitempty"`
 	Agent    string             `json:"agent,omitempty"`
 	IP       string             `json:"ip,omitempty"`
@@ -125,6 +139,7 @@ type endLine struct {
 
 // Counts are the records of a file by kind.
 type Counts struct {
+	Erased   int `json:"erased,omitempty"`
 	Users    int `json:"users"`
 	Sessions int `json:"sessions"`
 	Retired  int `json:"retired"`
@@ -135,6 +150,8 @@ type Counts struct {
 // add counts a record.
 func (c *Counts) add(r authcore.Record) {
 	switch {
+	case r.Erased != nil:
+		c.Erased++
 	case r.User != nil:
 		c.Users++
 	case r.Session != nil:
@@ -149,7 +166,26 @@ func (c *Counts) add(r authcore.Record) {
 }
 
 // Total is the number of all records.
-func (c Counts) Total() int { return c.Users + c.Sessions + c.Retired + c.Accesses + c.Accounts }
+func (c Counts) Total() int {
+	return c.Erased + c.Users + c.Sessions + c.Retired + c.Accesses + c.Accounts
+}
+
+// seconds is a duration in whole seconds.
+type seconds int64
+
+// secondsOf rounds up: what may go unused so long must not end earlier.
+func secondsOf(d time.Duration) seconds {
+	whole := seconds(d / time.Second)
+	if d%time.Second > 0 {
+		whole++
+	}
+	return whole
+}
+
+// duration is false for what no duration can be.
+func (s seconds) duration() (time.Duration, bool) {
+	return time.Duration(s) * time.Second, 0 <= s && s <= seconds(math.MaxInt64/time.Second)
+}
 
 // hash is 32 bytes in base64url without padding.
 type hash [32]byte

@@ -12,6 +12,8 @@ import (
 func Position(r authcore.Record) string {
 	text := func(h hash) string { b, _ := h.MarshalText(); return string(b) }
 	switch {
+	case r.Erased != nil:
+		return typeErased + ":" + text(hash(r.Erased.Hash))
 	case r.User != nil:
 		return typeUser + ":" + string(r.User.ID)
 	case r.Session != nil:
@@ -33,6 +35,9 @@ func ParsePosition(s string) (r authcore.Record, err error) {
 	kind, key, _ := strings.Cut(s, ":")
 	var h hash
 	switch kind {
+	case typeErased:
+		err = h.UnmarshalText([]byte(key))
+		r.Erased = &authcore.Erased{Hash: authcore.ErasedHash(h)}
 	case typeUser:
 		r.User = &authcore.User{ID: authcore.UserID(key)}
 	case typeSession:

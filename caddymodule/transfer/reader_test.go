@@ -18,15 +18,18 @@ var moment = time.Date(2026, 5, 4, 3, 2, 1, 987654321, time.UTC)
 
 // full has a record of every kind with every field, and one with as few as may be.
 var full = []authcore.Record{
+	{Erased: &authcore.Erased{Hash: authcore.ErasedHash{7, 255}, At: moment}},
 	{User: &authcore.User{
 		ID: "20220425140138519-BF1B-528B05551", Created: moment, Disabled: true, Epoch: 7, UserName: "jonny", DisplayName: "林<小>雨 ",
-		Mobile: "+86-15201657321", Email: "a@example.com", Segments: map[string]string{"tier": "gold", "a": ""},
-		Links: []authcore.Link{{App: "101", OpenID: "O", UnionID: "U", Since: moment}, {App: "102", OpenID: "P", Since: moment}},
+		Mobile: "+86-15201657321", MobileVia: []authcore.ClientID{"c", "d"}, Email: "a@example.com", EmailVia: []authcore.ClientID{"<d>"},
+		Segments: map[string]string{"tier": "gold", "a": ""},
+		Links:    []authcore.Link{{App: "101", OpenID: "O", UnionID: "U", Since: moment}, {App: "102", OpenID: "P", Since: moment}},
 	}},
 	{User: &authcore.User{ID: "u", Created: moment}},
 	{Session: &authcore.Session{
 		ID: "sid", Token: authcore.TokenHash{1, 255}, User: "u", Client: "c", Device: authcore.DeviceHash{2}, Methods: []authcore.Method{"qq", "sms"},
 		AuthTime: moment, Issued: moment, Expires: moment.Add(time.Hour), Epoch: 3, Parent: "parent", Previous: authcore.TokenHash{3}, Used: true,
+		Idle: 30 * time.Minute, LastUse: moment,
 		OS: "os", Agent: "agent", IP: "192.0.2.1", DeviceIP: "192.0.2.2",
 	}},
 	{Session: &authcore.Session{ID: "s", Token: authcore.TokenHash{4}, User: "u", Client: "c", AuthTime: moment, Issued: moment, Expires: moment}},
@@ -96,11 +99,15 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 func TestFormat(t *testing.T) {
 	const want = `{"qqauth":"export","version":1,"created":"2026-05-04T03:02:01Z","final":true}
 {"type":"keys","ring":"cmluZw=="}
+{"type":"erased","erased_hash":"B_8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","at":"2026-05-04T03:02:01.987654321Z"}
+{"type":"user","id":"20220425140138519-BF1B-528B05551","created":"2026-05-04T03:02:01.987654321Z","disabled":true,"epoch":7,"user_name":"jonny","display_name":"林<小>雨 ","mobile":"+86-15201657321","mobile_via":["c","d"],"email":"a@example.com","email_via":["<d>"],"segments":{"a":"","tier":"gold"},"links":[{"app_id":"101","open_id":"O","unionid":"U","since":"2026-05-04T03:02:01.987654321Z"},{"app_id":"102","open_id":"P","since":"2026-05-04T03:02:01.987654321Z"}]}
 {"type":"user","id":"u","created":"2026-05-04T03:02:01.987654321Z"}
+{"type":"session","sid":"sid","token_hash":"Af8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","user_id":"u","client_id":"c","device_hash":"AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","amr":["qq","sms"],"auth_time":"2026-05-04T03:02:01.987654321Z","issued":"2026-05-04T03:02:01.987654321Z","expires":"2026-05-04T04:02:01.987654321Z","epoch":3,"parent_sid":"parent","previous_token_hash":"AwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","used":true,"idle":1800,"last_use":"2026-05-04T03:02:01.987654321Z","operating_sys_version":"os","agent":"agent","ip":"192.0.2.1","device_ip":"192.0.2.2"}
 {"type":"retired","token_hash":"BQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","sid":"sid","at":"2026-05-04T03:02:01.987654321Z","expires":"2026-05-04T03:02:01.987654321Z"}
-{"type":"end","users":1,"sessions":0,"retired":1,"accesses":0}
+{"type":"end","erased":1,"users":2,"sessions":1,"retired":1,"accesses":0}
 `
-	if diff := cmp.Diff(want, written(t, []byte("ring"), []authcore.Record{full[1], full[4]})); diff != "" {
+	records := []authcore.Record{full[0], full[1], full[2], full[3], full[5]}
+	if diff := cmp.Diff(want, written(t, []byte("ring"), records)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -122,7 +129,15 @@ func TestReaderRefuses(t *testing.T) {
 		user   = `{"type":"user","id":"SECRET","created":"2026-05-04T03:02:01Z"}` + "\n"
 		end    = `{"type":"end","users":1,"sessions":0,"retired":0,"accesses":0}` + "\n"
 		keys   = `{"type":"keys","ring":"cmluZw=="}` + "\n"
+		erased = `{"type":"erased","erased_hash":"BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","at":"2026-05-04T03:02:01Z"}` + "\n"
 	)
+	session := written(t, nil, full[3:4])
+	session = strings.Split(session, "\n")[1] + "\n"
+	const (
+		lastUse = `,"last_use":"2026-05-04T03:02:01.987654321Z"`
+		idle    = `,"idle":1800`
+	)
+	without := func(part string) string { return header + strings.Replace(session, part, "", 1) }
 	if _, _, err := read(header + keys + user + end); err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +164,17 @@ func TestReaderRefuses(t *testing.T) {
 		"a wrong count":        {header + user + strings.Replace(end, "1", "2", 1), "line 3: it counts"},
 		"more after the end":   {header + user + end + user, "line 4"},
 		"two objects a line":   {header + strings.TrimSpace(user) + user, "line 2"},
+		"keys behind erased":   {header + erased + keys, "line 3: keys"},
+		"erased, not counted":  {header + erased + user + end, "line 4: it counts"},
+		"erased at no time":    {header + strings.Replace(erased, `,"at":"2026-05-04T03:02:01Z"`, "", 1), "line 2: a time"},
+		"erased, a short hash": {header + strings.Replace(erased, "BwAA", "SECRET", 1), "line 2"},
+		"erased with more":     {header + strings.Replace(erased, `,"at"`, `,"user_id":"SECRET","at"`, 1), "line 2"},
+		"a via that is none":   {header + strings.Replace(user, `"id"`, `"mobile_via":"SECRET","id"`, 1), "line 2"},
+		"idle without use":     {without(lastUse), "line 2: a wrong idle"},
+		"use without idle":     {without(idle), "line 2: a wrong idle"},
+		"a negative idle":      {header + strings.Replace(session, "1800", "-1800", 1), "line 2: a wrong idle"},
+		"an idle of eons":      {header + strings.Replace(session, "1800", "9223372037", 1), "line 2: a wrong idle"},
+		"an idle of parts":     {header + strings.Replace(session, "1800", "0.5", 1), "line 2"},
 	} {
 		_, _, err := read(tt.file)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -171,17 +197,27 @@ func TestWriterRefusesWhatNoReaderTakes(t *testing.T) {
 }
 
 func TestPosition(t *testing.T) {
-	for _, r := range full[:6] {
+	for _, r := range full[:7] {
 		p := transfer.Position(r)
 		back, err := transfer.ParsePosition(p)
 		if err != nil || transfer.Position(back) != p {
 			t.Errorf("%s is read as %s, %v", p, transfer.Position(back), err)
 		}
 	}
-	for _, s := range []string{"user", "user:", "keys:x", "access:x", ":"} {
+	for _, s := range []string{"user", "user:", "keys:x", "access:x", "erased:x", "erased:", ":"} {
 		if _, err := transfer.ParsePosition(s); err == nil {
 			t.Errorf("%q is a position", s)
 		}
+	}
+}
+
+// What may go unused for a part of a second more may do so after a move.
+func TestIdleOfAPart(t *testing.T) {
+	s := *full[3].Session
+	s.Idle = time.Minute + 1
+	_, records, err := read(written(t, nil, []authcore.Record{{Session: &s}}))
+	if err != nil || len(records) != 1 || records[0].Session.Idle != 61*time.Second {
+		t.Errorf("%+v, %v", records, err)
 	}
 }
 
@@ -193,6 +229,10 @@ func FuzzReader(f *testing.F) {
 	f.Add(strings.Replace(file, "2026-05-04T03", "2026-05-04t03", 1))
 	f.Add(strings.Replace(file, "Z\"", "+08:00\"", 3))
 	f.Add(strings.Replace(file, `"tier":"gold"`, `"tier":null`, 1))
+	f.Add(strings.Replace(file, `["c","d"]`, `[]`, 1))
+	f.Add(strings.Replace(file, `{"a":"","tier":"gold"}`, `{}`, 1))
+	f.Add(strings.Replace(file, `"idle":1800`, `"idle":0`, 1))
+	f.Add(strings.Replace(file, `"idle":1800`, `"idle":9223372036`, 1))
 	f.Add(file[:len(file)/2])
 	f.Fuzz(func(t *testing.T, file string) {
 		keys, records, err := read(file)

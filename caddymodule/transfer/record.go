@@ -10,16 +10,12 @@ import (
 // lineOf is a record as it is written.
 func lineOf(r authcore.Record) (any, error) {
 	switch {
+	case r.Erased != nil:
+		return erasedLine{typeErased, hash(r.Erased.Hash), r.Erased.At.UTC()}, nil
 	case r.User != nil:
 		return userToLine(r.User), nil
 	case r.Session != nil:
-		s := r.Session
-		return sessionLine{
-			Type: typeSession, ID: s.ID, Token: hash(s.Token), User: s.User, Client: s.Client, Device: hash(s.Device),
-			Methods: s.Methods, AuthTime: s.AuthTime.UTC(), Issued: s.Issued.UTC(), Expires: s.Expires.UTC(), Epoch: s.Epoch,
-			Parent: s.Parent, Previous: hash(s.Previous), Used: s.Used,
-			OS: s.OS, Agent: s.Agent, IP: s.IP, DeviceIP: s.DeviceIP,
-		}, nil
+		return sessionToLine(r.Session), nil
 	case r.Retired != nil:
 		t := r.Retired
 		return retiredLine{typeRetired, hash(t.Token), t.Session, t.At.UTC(), t.Expires.UTC()}, nil
@@ -36,7 +32,7 @@ func lineOf(r authcore.Record) (any, error) {
 func userToLine(u *authcore.User) userLine {
 	line := userLine{
 		Type: typeUser, ID: u.ID, Created: u.Created.UTC(), Disabled: u.Disabled, Epoch: u.Epoch, UserName: u.UserName,
-		DisplayName: u.DisplayName, Mobile: u.Mobile, Email: u.Email, Segments: u.Segments,
+		DisplayName: u.DisplayName, Mobile: u.Mobile, MobileVia: u.MobileVia, Email: u.Email, EmailVia: u.EmailVia, Segments: u.Segments,
 	}
 	for _, l := range u.Links {
 		line.Links = append(line.Links, linkPart{App: l.App, OpenID: l.OpenID, UnionID: l.UnionID, Since: l.Since.UTC()})
@@ -44,9 +40,22 @@ func userToLine(u *authcore.User) userLine {
 	return line
 }
 
+func sessionToLine(s *authcore.Session) sessionLine {
+	return sessionLine{
+		Type: typeSession, ID: s.ID, Token: hash(s.Token), User: s.User, Client: s.Client, Device: hash(s.Device),
+		Methods: s.Methods, AuthTime: s.AuthTime.UTC(), Issued: s.Issued.UTC(), Expires: s.Expires.UTC(), Epoch: s.Epoch,
+		Parent: s.Parent, Previous: hash(s.Previous), Used: s.Used, Idle: secondsOf(s.Idle), LastUse: s.LastUse.UTC(),
+		OS: s.OS, Agent: s.Agent, IP: s.IP, DeviceIP: s.DeviceIP,
+	}
+}
+
 // recordOf reads the record of a line. Its errors hold nothing of the line.
 func recordOf(kind string, line []byte) (r authcore.Record, err error) {
 	switch kind {
+	case typeErased:
+		var l erasedLine
+		err = decode(line, &l, &l.At)
+		r.Erased = &authcore.Erased{Hash: authcore.ErasedHash(l.Hash), At: l.At}
 	case typeUser:
 		r.User, err = readUser(line)
 	case typeSession:
@@ -70,7 +79,7 @@ func recordOf(kind string, line []byte) (r authcore.Record, err error) {
 		err = decode(line, &l)
 		r.Account = &authcore.Account{
 			App: l.App, OpenID: l.OpenID, UnionID: l.UnionID, DisplayName: l.DisplayName,
-			Mobile: l.Mobile, Email: l.Email, Verified: l.Verified, Segments: l.Segments,
+			Mobile: l.Mobile, Email: l.Email, Verified: l.Verified, Segments: someOf(l.Segments),
 		}
 	default:
 		err = errors.New("unknown type")
@@ -88,7 +97,8 @@ func readUser(line []byte) (*authcore.User, error) {
 	}
 	u := &authcore.User{
 		ID: l.ID, Created: l.Created, Disabled: l.Disabled, Epoch: l.Epoch, UserName: l.UserName,
-		DisplayName: l.DisplayName, Mobile: l.Mobile, Email: l.Email, Segments: l.Segments,
+		DisplayName: l.DisplayName, Mobile: l.Mobile, MobileVia: some(l.MobileVia), Email: l.Email, EmailVia: some(l.EmailVia),
+		Segments: someOf(l.Segments),
 	}
 	for _, p := range l.Links {
 		u.Links = append(u.Links, authcore.Link{App: p.App, OpenID: p.OpenID, UnionID: p.UnionID, Since: p.Since.UTC()})
@@ -101,12 +111,32 @@ func readSession(line []byte) (*authcore.Session, error) {
 	if err := decode(line, &l, &l.AuthTime, &l.Issued, &l.Expires); err != nil {
 		return nil, err
 	}
+	idle, ok := l.Idle.duration()
+	if !ok || (idle > 0) == l.LastUse.IsZero() {
+		return nil, errors.New("a wrong idle, or one without its last_use, or that without it")
+	}
 	return &authcore.Session{
 		ID: l.ID, Token: authcore.TokenHash(l.Token), User: l.User, Client: l.Client, Device: authcore.DeviceHash(l.Device),
 		Methods: l.Methods, AuthTime: l.AuthTime, Issued: l.Issued, Expires: l.Expires, Epoch: l.Epoch,
-		Parent: l.Parent, Previous: authcore.TokenHash(l.Previous), Used: l.Used,
+		Parent: l.Parent, Previous: authcore.TokenHash(l.Previous), Used: l.Used, Idle: idle, LastUse: l.LastUse.UTC(),
 		OS: l.OS, Agent: l.Agent, IP: l.IP, DeviceIP: l.DeviceIP,
 	}, nil
+}
+
+// some is the list, or nil if it is empty: what is written tells no difference.
+func some[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+// someOf is some for a map.
+func someOf[K comparable, V any](m map[K]V) map[K]V {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
 }
 
 // decode reads a line whose names are known not to be doubled. times are those

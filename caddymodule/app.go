@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type App struct {
 	metrics   *metrics
 
 	store     Store
+	senders   map[authcore.Way]authcore.Sender
 	secrets   secrets
 	apps      []authcore.App
 	clients   []*qq.Client // to close with the configuration
@@ -43,6 +45,7 @@ type App struct {
 	held       *hold // nil until the store was asked for
 	holdFailed error // a fault of configuration, which stops the start
 	audiences  []string
+	origins    origins
 	running    atomic.Pointer[running]
 }
 
@@ -68,11 +71,22 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.check(); err != nil {
 		return err
 	}
+	for i := range a.Clients {
+		for _, warning := range a.Clients[i].unfinished(&a.Config) {
+			a.log.Warn(warning)
+		}
+	}
 	var err error
 	if a.secrets, err = a.resolveSecrets(); err != nil {
 		return err
 	}
 	if err := a.loadStore(); err != nil {
+		return err
+	}
+	if err := a.loadSenders(); err != nil {
+		return err
+	}
+	if err := a.addRedirectOrigins(); err != nil {
 		return err
 	}
 	if a.metrics, err = newMetrics(ctx.GetMetricsRegistry()); err != nil {
@@ -238,16 +252,20 @@ func (a *App) coreConfig() authcore.Config {
 		Lifetimes: authcore.Lifetimes{
 			Session: time.Duration(a.Lifetime.Session), IDToken: time.Duration(a.Lifetime.IDToken),
 			Ticket: time.Duration(a.Lifetime.Ticket), Assertion: time.Duration(a.Lifetime.Assertion),
-			StateToken: time.Duration(a.Lifetime.StateToken),
+			StateToken: time.Duration(a.Lifetime.StateToken), Code: time.Duration(a.Lifetime.Code),
+			Idle: time.Duration(a.Lifetime.Idle),
 		},
-		Limits: authcore.Limits{Off: a.Attempts.Off, QQRefused: a.Attempts.QQRefused, Pendings: a.Attempts.StateTokens},
-		Audit:  a.audit,
+		Limits:    a.Attempts.limits(),
+		Senders:   a.senders,
+		Countries: a.SMSCountries,
+		Audit:     a.audit,
 	}
 	for _, c := range a.Clients {
 		client := authcore.Client{
-			ID: c.ID, Name: c.Name, App: c.QQ, Unknown: c.UnknownUser, Verify: c.Verify,
-			Claims: c.Claims, TicketsFor: c.TicketsFor,
+			ID: c.ID, Name: c.Name, App: c.QQ, Unknown: c.UnknownUser, Verify: c.Verify, MFA: c.MFA,
+			TicketsFor: c.TicketsFor,
 		}
+		client.Claims, client.ClaimProved = c.claims()
 		for _, secret := range a.secrets.clients[c.ID] {
 			client.Secrets = append(client.Secrets, secret.Reveal())
 		}
@@ -262,8 +280,34 @@ func (a *App) addAudience(written string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.audiences = append(a.audiences, written)
-	return checkAudiences(a.audiences, &a.Config)
+	if err := checkAudiences(a.audiences, &a.Config); err != nil {
+		return err
+	}
+	if origin, err := parseOrigin(cmp.Or(written, a.PublicURL)); err == nil {
+		a.origins.add(origin)
+	}
+	return nil
 }
+
+// addRedirectOrigins notes where the clients' pages are.
+func (a *App) addRedirectOrigins() error {
+	for _, client := range a.Clients {
+		for _, uri := range client.RedirectURIs {
+			origin, err := parseRedirectURI(uri)
+			if err != nil {
+				return fmt.Errorf("client %s: redirect_uri: %w", client.ID, err)
+			}
+			a.origins.add(origin)
+		}
+	}
+	return nil
+}
+
+// allowedOrigin reports whether pages from an origin, as browsers write it, may
+// call the API: it is one of a client's redirect_uris or the audience of a guard.
+// What it says of a guard's is final only when the whole configuration has been
+// provisioned.
+func (a *App) allowedOrigin(origin string) bool { return a.origins.has(origin) }
 
 var (
 	_ caddy.App          = (*App)(nil)

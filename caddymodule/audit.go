@@ -9,10 +9,10 @@ import (
 // audit writes an event to the logger qqauth.audit and counts it.
 func (a *App) audit(e authcore.AuditEvent) {
 	a.metrics.count(e)
-	fields := make([]zap.Field, 0, 8)
+	fields := make([]zap.Field, 0, 9)
 	for _, f := range []struct{ key, value string }{
 		{"user_id", string(e.User)}, {"client_id", string(e.Client)}, {"sid", string(e.Session)},
-		{"app_id", string(e.App)}, {"status", e.Status},
+		{"app_id", string(e.App)}, {"status", e.Status}, {"contact", e.Contact},
 	} {
 		if f.value != "" {
 			fields = append(fields, zap.String(f.key, f.value))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -21,6 +22,9 @@ import (
 //		client <client_id> { … }
 //		lifetime { … }
 //		id_token_alg RS256|ES256|EdDSA
+//		sms webhook <url> { … } | sms tencent { … } | sms file <path>
+//		sms_countries <code> …
+//		email smtp <host:port> { … } | email webhook <url> { … } | email file <path>
 //		attempts { … } | attempts off
 //		admin_api
 //	}
@@ -35,9 +39,9 @@ func (c *Config) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"id_token_alg":  {usage: "id_token_alg RS256|ES256|EdDSA", min: 1, max: 1, set: text(&c.IDTokenAlg, oneOf(idTokenAlgs...))},
 		"attempts":      {usage: "attempts { … } or attempts off", max: 1, open: c.Attempts.openBlock},
 		"admin_api":     {usage: "admin_api", set: toggle(&c.AdminAPI)},
-		"sms":           {later: "leave it out, and unknown_user at create, deny or refuse"},
-		"sms_countries": {later: "leave it out"},
-		"email":         {later: "leave it out, and unknown_user at create, deny or refuse"},
+		"sms":           {usage: senderUsage("sms", smsSenders), min: 1, max: 2, open: c.openSMS},
+		"sms_countries": {usage: "sms_countries <code> …", min: 1, max: unlimited, set: c.setCountries},
+		"email":         {usage: senderUsage("email", emailSenders), min: 1, max: 2, open: c.openEmail},
 	})
 }
 
@@ -117,45 +121,60 @@ func (c *Config) openClient(d *caddyfile.Dispenser, args []string) error {
 		"qq":           {usage: "qq <app_id>", min: 1, max: 1, set: text(&client.QQ, checkAppID)},
 		"unknown_user": {usage: "unknown_user create|register|bind|deny|refuse", min: 1, max: 1, set: text(&client.UnknownUser, oneOf(unknownUsers...))},
 		"verify":       {usage: "verify phone|email …", min: 1, max: unlimited, set: list(&client.Verify, oneOf(ways...))},
-		"mfa":          {usage: "mfa off", min: 1, max: unlimited, set: setMFA},
-		"claims":       {usage: "claims name|mobile|email …", min: 1, max: unlimited, set: list(&client.Claims, oneOf(claims...))},
+		"mfa":          {usage: "mfa off|phone|email …", min: 1, max: unlimited, set: client.setMFA},
+		"claims":       {usage: "claims name|mobile|email …", min: 1, max: unlimited, set: list(&client.Claims, oneOf(claimNames...))},
 		"tickets_for":  {usage: "tickets_for <client_id> …", min: 1, max: unlimited, many: true, set: list(&client.TicketsFor, checkClientID)},
-		"redirect_uri": {later: "leave it out; browsers cannot log in yet"},
+		"redirect_uri": {usage: "redirect_uri <url> …", min: 1, max: unlimited, many: true, set: list(&client.RedirectURIs, checkRedirectURI)},
 		"gamesparks":   {later: "leave it out; the GameSparks API cannot be opened yet"},
 	})
 }
 
-// setMFA takes the only value there is so far, which changes nothing.
-func setMFA(args []string) error {
-	for _, kind := range args {
-		if kind == "phone" || kind == "email" {
-			return fmt.Errorf("%s is not built yet: write mfa off, or leave it out", kind)
-		}
+func (c *Client) setMFA(args []string) error {
+	if err := list(&c.MFA, oneOf(mfaOff, authcore.WayPhone, authcore.WayEmail))(args); err != nil {
+		return err
 	}
+	if !slices.Contains(c.MFA, mfaOff) {
+		return nil
+	}
+	c.MFA = nil
 	if len(args) > 1 {
-		return errors.New("off stands alone: write mfa off")
+		return errors.New("off stands alone: write mfa off, or the ways without it")
 	}
-	return oneOf("off")(args[0])
+	return nil
+}
+
+// mfaOff is the Caddyfile's word for no ways.
+const mfaOff authcore.Way = "off"
+
+func (c *Config) setCountries(args []string) error {
+	for _, arg := range args {
+		code, err := parseCountry(arg)
+		if err != nil {
+			return err
+		}
+		c.SMSCountries = append(c.SMSCountries, code)
+	}
+	return checkCountries(c.SMSCountries)
 }
 
 func (l *Lifetime) openBlock(d *caddyfile.Dispenser, _ []string) error {
 	return parseBlock(d, "lifetime", map[string]word{
 		"session":     {usage: "session <duration>", min: 1, max: 1, set: duration(&l.Session)},
-		"idle":        {usage: "idle 0", min: 1, max: 1, set: setIdle},
+		"idle":        {usage: "idle <duration>", min: 1, max: 1, set: l.setIdle},
 		"id_token":    {usage: "id_token <duration>", min: 1, max: 1, set: duration(&l.IDToken)},
 		"ticket":      {usage: "ticket <duration>", min: 1, max: 1, set: duration(&l.Ticket)},
 		"assertion":   {usage: "assertion <duration>", min: 1, max: 1, set: duration(&l.Assertion)},
 		"state_token": {usage: "state_token <duration>", min: 1, max: 1, set: duration(&l.StateToken)},
-		"code":        {later: "leave it out; no codes are sent yet"},
+		"code":        {usage: "code <duration>", min: 1, max: 1, set: duration(&l.Code)},
 	})
 }
 
-// setIdle takes the only value there is so far, which changes nothing.
-func setIdle(args []string) error {
-	if d, err := caddy.ParseDuration(args[0]); err != nil || d != 0 {
-		return errors.New("ending unused sessions is not built yet: write idle 0, or leave it out")
+// setIdle takes 0 as well, which is what is meant by leaving it out.
+func (l *Lifetime) setIdle(args []string) error {
+	if d, err := caddy.ParseDuration(args[0]); err == nil && d == 0 {
+		return nil
 	}
-	return nil
+	return duration(&l.Idle)(args)
 }
 
 func (a *Attempts) openBlock(d *caddyfile.Dispenser, args []string) error {
@@ -164,9 +183,25 @@ func (a *Attempts) openBlock(d *caddyfile.Dispenser, args []string) error {
 		return wrapErr(d, "attempts", oneOf("off")(args[0]))
 	}
 	return parseBlock(d, "attempts", map[string]word{
-		"qq_refused":   {usage: "qq_refused <number>", min: 1, max: 1, set: number(&a.QQRefused)},
-		"state_tokens": {usage: "state_tokens <number>", min: 1, max: 1, set: number(&a.StateTokens)},
+		"qq_refused":    {usage: "qq_refused <number>", min: 1, max: 1, set: number(&a.QQRefused)},
+		"state_tokens":  {usage: "state_tokens <number>", min: 1, max: 1, set: number(&a.StateTokens)},
+		"captchas":      {usage: "captchas <number>", min: 1, max: 1, set: number(&a.Captchas)},
+		"code_tries":    {usage: "code_tries <number>", min: 1, max: 1, set: number(&a.CodeTries)},
+		"user_codes":    {usage: "user_codes <number>", min: 1, max: 1, set: number(&a.UserCodes)},
+		"target_sends":  {usage: "target_sends <minute> <hour> <day>", min: 3, max: 3, set: a.setTargetSends},
+		"address_sends": {usage: "address_sends <number>", min: 1, max: 1, set: number(&a.AddressSends)},
+		"client_sends":  {usage: "client_sends <number>", min: 1, max: 1, set: number(&a.ClientSends)},
+		"total_sends":   {usage: "total_sends <number>", min: 1, max: 1, set: number(&a.TotalSends)},
 	})
+}
+
+func (a *Attempts) setTargetSends(args []string) error {
+	for i, target := range []*int{&a.TargetSends.Minute, &a.TargetSends.Hour, &a.TargetSends.Day} {
+		if err := number(target)(args[i : i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var _ caddyfile.Unmarshaler = (*Config)(nil)

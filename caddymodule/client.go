@@ -41,13 +41,24 @@ type Client struct {
 	// `email`. Default: `phone`.
 	Verify []authcore.Way `json:"verify,omitempty"`
 
-	// Claims is the personal data that this client gets: `name`, `mobile`,
-	// `email`. Default: `name`.
-	Claims []authcore.Claim `json:"claims,omitempty"`
+	// MFA are the ways that a second factor may use: `phone`, `email`. Default:
+	// none, which demands no second factor.
+	MFA []authcore.Way `json:"mfa,omitempty"`
+
+	// Claims is the personal data that this client gets, and no other: `name`,
+	// `mobile`, `email`; an empty list is none. Default: `name`, and the phone
+	// and the e-mail address that were proved through this client.
+	Claims []authcore.Claim `json:"claims,omitzero"`
 
 	// TicketsFor are other clients that may receive tickets of this client's
 	// users. Default: none.
 	TicketsFor []authcore.ClientID `json:"tickets_for,omitempty"`
+
+	// RedirectURIs are absolute URLs of the application's pages, `https` unless
+	// `public_url` names the loopback. Browsers cannot log in yet: so far, pages
+	// from the origins of these URLs may call the API (CORS), and nothing else
+	// follows from them. Default: none.
+	RedirectURIs []string `json:"redirect_uris,omitempty"`
 }
 
 func (c *Client) setDefaults(apps []authcore.AppID) {
@@ -59,9 +70,15 @@ func (c *Client) setDefaults(apps []authcore.AppID) {
 	if len(c.Verify) == 0 {
 		c.Verify = []authcore.Way{authcore.WayPhone}
 	}
-	if len(c.Claims) == 0 {
-		c.Claims = []authcore.Claim{authcore.ClaimName}
+}
+
+// claims returns what the client gets, and whether it gets also what was proved
+// through it: only where claims were left out.
+func (c *Client) claims() (list []authcore.Claim, proved bool) {
+	if c.Claims == nil {
+		return []authcore.Claim{authcore.ClaimName}, true
 	}
+	return c.Claims, false
 }
 
 var (
@@ -69,8 +86,8 @@ var (
 		authcore.UnknownCreate, authcore.UnknownRegister, authcore.UnknownBind,
 		authcore.UnknownDeny, authcore.UnknownRefuse,
 	}
-	ways   = []authcore.Way{authcore.WayPhone, authcore.WayEmail}
-	claims = []authcore.Claim{authcore.ClaimName, authcore.ClaimMobile, authcore.ClaimEmail}
+	ways       = []authcore.Way{authcore.WayPhone, authcore.WayEmail}
+	claimNames = []authcore.Claim{authcore.ClaimName, authcore.ClaimMobile, authcore.ClaimEmail}
 )
 
 func (c *Config) checkClients() error {
@@ -111,13 +128,62 @@ func (c *Client) check(app *Config) error {
 	if err := subset(c.Verify, ways); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	if err := subset(c.Claims, claims); err != nil {
+	if err := subset(c.MFA, ways); err != nil {
+		return fmt.Errorf("mfa: %w", err)
+	}
+	if err := c.checkFactors(app); err != nil {
+		return fmt.Errorf("mfa %w", err)
+	}
+	if err := subset(c.Claims, claimNames); err != nil {
 		return fmt.Errorf("claims: %w", err)
 	}
 	if err := c.checkTickets(app); err != nil {
 		return fmt.Errorf("tickets_for: %w", err)
 	}
+	if err := c.checkRedirectURIs(); err != nil {
+		return fmt.Errorf("redirect_uri: %w", err)
+	}
 	return nil
+}
+
+// checkFactors demands a way to send each second factor, without which nobody
+// could log in.
+func (c *Client) checkFactors(app *Config) error {
+	for _, way := range c.MFA {
+		if !app.sends(way) {
+			return fmt.Errorf("%s %s", way, needsSender[way])
+		}
+	}
+	return nil
+}
+
+// unfinished says what keeps new users of this client from finishing a login: a
+// code that nothing sends. Those who are known still log in.
+func (c *Client) unfinished(app *Config) (warnings []string) {
+	if c.UnknownUser != authcore.UnknownRegister && c.UnknownUser != authcore.UnknownBind {
+		return nil
+	}
+	for _, way := range c.Verify {
+		if !app.sends(way) {
+			warnings = append(warnings, fmt.Sprintf("client %s: verify %s %s", c.ID, way, needsSender[way]))
+		}
+	}
+	return warnings
+}
+
+// needsSender says what to write where a way has no sender.
+var needsSender = map[authcore.Way]string{
+	authcore.WayPhone: "needs a way to send codes: write sms webhook|tencent|file …",
+	authcore.WayEmail: "needs a way to send codes: write email smtp|webhook|file …",
+}
+
+func (c *Client) checkRedirectURIs() error {
+	for _, uri := range c.RedirectURIs {
+		if err := checkRedirectURI(uri); err != nil {
+			return err
+		}
+	}
+	return distinct(c.RedirectURIs)
 }
 
 // checkTickets demands a secret on both sides: a ticket is asked for and

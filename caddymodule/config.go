@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/qqauth/qqauth/authcore"
+	"github.com/qqauth/qqauth/authcore/contact"
 )
 
 // Config is what an operator says about the app. It holds no secret: where one
@@ -47,7 +49,17 @@ type Config struct {
 	// the only one that the apps of the hosted service understand.
 	IDTokenAlg string `json:"id_token_alg,omitempty"`
 
-	// Attempts are the limits on what may be tried.
+	// SMSRaw sends codes to phones. Default: none are sent.
+	SMSRaw json.RawMessage `json:"sms,omitempty" caddy:"namespace=qqauth.senders inline_key=sender"`
+
+	// EmailRaw sends codes to e-mail addresses. Default: none are sent.
+	EmailRaw json.RawMessage `json:"email,omitempty" caddy:"namespace=qqauth.senders inline_key=sender"`
+
+	// SMSCountries are the calling codes of the countries whose phones may get
+	// codes; a number written without one is of the first. Default: 86 alone.
+	SMSCountries []int `json:"sms_countries,omitempty"`
+
+	// Attempts are the limits on what may be tried and sent.
 	Attempts Attempts `json:"attempts,omitzero"`
 
 	// AdminAPI opens `/qqauth/` on Caddy's admin endpoint.
@@ -73,8 +85,10 @@ func (c *Config) setDefaults() {
 	}
 	c.Lifetime.setDefaults()
 	c.IDTokenAlg = cmp.Or(c.IDTokenAlg, "RS256")
-	c.Attempts.QQRefused = cmp.Or(c.Attempts.QQRefused, 60)
-	c.Attempts.StateTokens = cmp.Or(c.Attempts.StateTokens, 3)
+	if len(c.SMSCountries) == 0 {
+		c.SMSCountries = []int{86}
+	}
+	c.Attempts.setDefaults()
 }
 
 // check finds what is wrong with a configuration whose defaults are set, except
@@ -101,10 +115,36 @@ func (c *Config) check() error {
 	if err := oneOf(idTokenAlgs...)(c.IDTokenAlg); err != nil {
 		return fmt.Errorf("id_token_alg: %w", err)
 	}
+	if err := checkCountries(c.SMSCountries); err != nil {
+		return fmt.Errorf("sms_countries: %w", err)
+	}
 	if err := c.Attempts.check(); err != nil {
 		return fmt.Errorf("attempts: %w", err)
 	}
 	return c.refuseDanger()
+}
+
+// sends reports whether codes of a way can be sent.
+func (c *Config) sends(way authcore.Way) bool {
+	if way == authcore.WayPhone {
+		return c.SMSRaw != nil
+	}
+	return way == authcore.WayEmail && c.EmailRaw != nil
+}
+
+// parseCountry takes a calling code in its one spelling. Whether it is some
+// country's, checkCountries tells.
+func parseCountry(s string) (int, error) {
+	code, err := strconv.Atoi(s)
+	if err != nil || strconv.Itoa(code) != s || code < 1 || code > 999 {
+		return 0, errors.New("a calling code is 1 to 3 digits, such as 86")
+	}
+	return code, nil
+}
+
+func checkCountries(codes []int) error {
+	_, err := contact.NewCountries(codes)
+	return err
 }
 
 // client returns the client of an id, or nil.

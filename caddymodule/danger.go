@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -49,6 +50,11 @@ func (c *Config) refuseDanger() error {
 				"https://…, or leave it out")
 		}
 	}
+	for _, client := range c.Clients {
+		if slices.ContainsFunc(client.RedirectURIs, isPlain) {
+			return dangerous(fmt.Sprintf("client %s: redirect_uri: plain http, over which anybody can put a page in its place", client.ID), "https://…")
+		}
+	}
 	if c.Simulator != "" {
 		return dangerous("qq simulator: it lets in anybody", "qq <app_id>")
 	}
@@ -58,10 +64,10 @@ func (c *Config) refuseDanger() error {
 	return nil
 }
 
-// choosy is a Store that does not go with every configuration.
+// choosy is a Store or a Sender that does not go with every configuration.
 type choosy interface {
 	// accept says what of a configuration that has passed check must change for
-	// this store, or what of the store is dangerous under it.
+	// this module, or what of the module is dangerous under it.
 	accept(c *Config) error
 }
 

@@ -47,6 +47,7 @@ func TestDanger(t *testing.T) {
 		{"literal client secret", func(c *Config) { c.Clients[0].Secret[0] = strings.Repeat("s", 30) }, "client shop: secret: a literal secret"},
 		{"literal previous secret", func(c *Config) { c.Clients[0].Secret = append(c.Clients[0].Secret, strings.Repeat("s", 30)) }, "write {env.NAME} or {file.PATH}"},
 		{"plain endpoint", func(c *Config) { c.QQ[0].Endpoint = "http://graph.qq.com" }, "qq 1001: endpoint: plain http"},
+		{"plain redirect_uri", func(c *Config) { c.Clients[2].RedirectURIs = []string{"https://a.example/cb", "HTTP://a.example/cb"} }, "client game: redirect_uri: plain http"},
 		{"simulator", func(c *Config) { c.Simulator = "100000000" }, "qq simulator: it lets in anybody"},
 		{"attempts off", func(c *Config) { c.Attempts.Off = true }, "attempts off is allowed only while public_url is a loopback name"},
 	} {

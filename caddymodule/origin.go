@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // errURL says what a base URL looks like. It does not repeat what was written,
@@ -40,6 +41,42 @@ func parsePublicURL(s string) (string, error) {
 // parseBase returns the base of an API's paths, without a final slash.
 func parseBase(s string) (*url.URL, error) {
 	return parseURL(strings.TrimSuffix(s, "/"))
+}
+
+// errRedirectURI does not repeat what was written either.
+var errRedirectURI = errors.New("write an absolute URL without fragment and user, in ASCII, such as https://app.example.com/callback")
+
+// parseRedirectURI returns the origin of a page that a login may return to.
+func parseRedirectURI(s string) (origin string, err error) {
+	page, _, _ := strings.Cut(s, "?")
+	u, err := parseURL(page)
+	if err != nil || strings.ContainsFunc(s, notInURL) {
+		return "", errRedirectURI
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+// notInURL reports whether RFC 3986 §2 keeps a character out of URLs, or it
+// begins a fragment. Browsers drop or rewrite some of them, and then read another
+// URL than we did.
+func notInURL(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"<>\\^`{|}#", r) }
+
+func checkRedirectURI(s string) error {
+	_, err := parseRedirectURI(s)
+	return err
+}
+
+// origins is a set of origins as parseOrigin writes them. It is safe for
+// concurrent use: one site may be provisioned while another is served.
+type origins struct {
+	known sync.Map
+}
+
+func (o *origins) add(origin string) { o.known.Store(origin, nil) }
+
+func (o *origins) has(origin string) bool {
+	_, ok := o.known.Load(origin)
+	return ok
 }
 
 func checkOrigin(s string) error {

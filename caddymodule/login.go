@@ -131,7 +131,10 @@ func (l *Login) api() http.Handler {
 }
 
 func (l *Login) newIDaaS(service idaas.Service) *idaas.Handler {
-	return idaas.New(idaas.Config{Service: service, Caller: caller, Log: l.log})
+	return idaas.New(idaas.Config{
+		Service: service, Caller: caller, Log: l.log,
+		AllowedOrigin: l.app.allowedOrigin, PublicURL: l.app.PublicURL,
+	})
 }
 
 // caller tells the client's address as Caddy determined it, and whether the TCP

@@ -26,6 +26,8 @@ func TestCalls(t *testing.T) {
 		Fingerprint: "156aysdna213sac", OS: "windows10.1.1", Agent: "agent:Mozilla/5.0",
 		DeviceIP: "192.168.1.1", Addr: clientAddr, Loopback: true,
 	}
+	const login, session = "login-of-" + knownClient, "session-of-" + knownClient
+	nobody, name := authcore.Caller{}, "Zhang San"
 	bent := func(c authcore.Caller, bend func(*authcore.Caller)) authcore.Caller { bend(&c); return c }
 	tests := []struct {
 		name, route string
@@ -33,33 +35,77 @@ func TestCalls(t *testing.T) {
 		want        called
 	}{
 		{"login", "login_qq", nil,
-			called{"LoginQQ", knownClient, sdk, "8B11C37B7894C5E2347E1606DC7CCFDC", "D8924F7071DC1D29A6822C794D848D9C"}},
+			called{"LoginQQ", knownClient, sdk, "8B11C37B7894C5E2347E1606DC7CCFDC", "D8924F7071DC1D29A6822C794D848D9C", nil}},
 		{"header names in any case, blanks around values", "login_qq", func(d *draft) {
 			d.header = http.Header{
 				"X-Operating-Sys-Version": {" windows10.1.1 "}, "X-Device-Fingerprint": {"156aysdna213sc50"},
 				"X-Device-Ip": {"192.168.1.2"}, "X-Agent": {"Mozilla/5.0 (iPhone)"},
 				"X-Client-Id": {knownClient}, "Content-Type": {"application/json"},
 			}
-		}, called{"LoginQQ", knownClient, sdk, "8B11C37B7894C5E2347E1606DC7CCFDC", "D8924F7071DC1D29A6822C794D848D9C"}},
+		}, called{"LoginQQ", knownClient, sdk, "8B11C37B7894C5E2347E1606DC7CCFDC", "D8924F7071DC1D29A6822C794D848D9C", nil}},
 		{"no device ip", "login_qq", without("X-device-ip"), called{"LoginQQ", knownClient,
-			bent(sdk, func(c *authcore.Caller) { c.DeviceIP = "" }), "8B11C37B7894C5E2347E1606DC7CCFDC", "D8924F7071DC1D29A6822C794D848D9C"}},
-		{"id token", "id_token", nil, called{"IDToken", knownClient, sdk, session32, ""}},
-		{"logout by session", "logout", nil, called{"Logout", knownClient, authcore.Caller{}, session32, ""}},
+			bent(sdk, func(c *authcore.Caller) { c.DeviceIP = "" }), "8B11C37B7894C5E2347E1606DC7CCFDC", "D8924F7071DC1D29A6822C794D848D9C", nil}},
+		{"id token", "id_token", nil, called{"IDToken", knownClient, sdk, session32, "", nil}},
+		{"logout by session", "logout", nil, called{"Logout", knownClient, authcore.Caller{}, session32, "", nil}},
 		{"logout by id_token", "logout", func(d *draft) {
 			d.method = "POST"
 			d.header.Del("session-token")
 			d.header.Set("Authorization", "bearer  a.b.c")
-		}, called{"Logout", knownClient, authcore.Caller{}, "", "a.b.c"}},
+		}, called{"Logout", knownClient, authcore.Caller{}, "", "a.b.c", nil}},
 		{"logout by both", "logout", with("Authorization", "Bearer a.b.c"),
-			called{"Logout", knownClient, authcore.Caller{}, session32, "a.b.c"}},
-		{"ticket", "issue_ticket", nil, called{"IssueTicket", knownClient, tenant, session32, ""}},
+			called{"Logout", knownClient, authcore.Caller{}, session32, "a.b.c", nil}},
+		{"ticket", "issue_ticket", nil, called{"IssueTicket", knownClient, tenant, session32, "", nil}},
 		{"ticket for another", "issue_ticket", field("client_id", "shop"),
-			called{"IssueTicket", knownClient, tenant, session32, "shop"}},
+			called{"IssueTicket", knownClient, tenant, session32, "shop", nil}},
 		{"ticket without agent", "issue_ticket", field("agent", nil), called{"IssueTicket", knownClient,
-			bent(tenant, func(c *authcore.Caller) { c.Agent = "" }), session32, ""}},
-		{"verify", "verify_ticket", nil, called{"RedeemTicket", knownClient, tenant, ticket32, ""}},
-		{"refresh", "refresh", nil, called{"Refresh", knownClient, tenant, session32, ""}},
-		{"token", "token", nil, called{"NewBearer", knownClient, authcore.Caller{}, "s3cret", ""}},
+			bent(tenant, func(c *authcore.Caller) { c.Agent = "" }), session32, "", nil}},
+		{"verify", "verify_ticket", nil, called{"RedeemTicket", knownClient, tenant, ticket32, "", nil}},
+		{"refresh", "refresh", nil, called{"Refresh", knownClient, tenant, session32, "", nil}},
+		{"bind", "bind", nil, called{"Bind", knownClient, sdk, login, "123456",
+			authcore.Contact{Way: authcore.WayPhone, Value: "15201657321"}}},
+		{"register and bind", "register_bind", nil, called{"Register", knownClient, sdk, login, "123456",
+			authcore.Contact{Way: authcore.WayEmail, Value: "zhangsan@qq.com"}}},
+		{"MFA by phone", "mfa_sms", nil, called{"FinishMFA", knownClient, sdk, login, "123456",
+			authcore.Contact{Way: authcore.WayPhone, Value: "+86-152****7321", Starred: true}}},
+		{"MFA by e-mail", "mfa_email", nil, called{"FinishMFA", knownClient, sdk, login, "123456",
+			authcore.Contact{Way: authcore.WayEmail, Value: "zhangsan@qq.com"}}},
+		{"code as it was written", "mfa_email", field("verify_code", " 12\u00e9"), called{"FinishMFA", knownClient, sdk, login, " 12\u00e9",
+			authcore.Contact{Way: authcore.WayEmail, Value: "zhangsan@qq.com"}}},
+		{"mobile by token", "mobile_by_token", nil, called{"MobileOf", knownClient, sdk, login, "", nil}},
+		{"captcha", "captcha", nil, called{"NewPuzzle", knownClient, sdk, "", "", nil}},
+		{"solve", "captcha_verify", nil, called{"SolvePuzzle", knownClient, sdk, puzzle32, "",
+			solution{237, authcore.Contact{Way: authcore.WayPhone, Value: "15200000000"}}}},
+		{"solve for e-mail", "captcha_verify", field("sender", "zhangsan@qq.com"), called{"SolvePuzzle", knownClient, sdk, puzzle32, "",
+			solution{237, authcore.Contact{Way: authcore.WayEmail, Value: "zhangsan@qq.com"}}}},
+		{"solve for stars", "captcha_verify", field("sender", "+86-152****7321"), called{"SolvePuzzle", knownClient, sdk, puzzle32, "",
+			solution{237, authcore.Contact{Way: authcore.WayPhone, Value: "+86-152****7321", Starred: true}}}},
+		{"send SMS", "send_sms", nil, called{"SendCode", knownClient, sdk, "", "", authcore.CodeRequest{
+			Type: "BIND_MOBILE_SMS", To: authcore.Contact{Way: authcore.WayPhone, Value: "15200000000"}, Pass: puzzle32, Lang: "zh"}}},
+		{"send SMS for a login", "send_sms", with("X-state-token", knownState), called{"SendCode", knownClient, sdk, "", "", authcore.CodeRequest{
+			Login: login, Type: "BIND_MOBILE_SMS", To: authcore.Contact{Way: authcore.WayPhone, Value: "15200000000"}, Pass: puzzle32, Lang: "zh"}}},
+		{"send SMS in English", "send_sms", with("X-L", "fr, en-GB;q=0.5"), called{"SendCode", knownClient, sdk, "", "", authcore.CodeRequest{
+			Type: "BIND_MOBILE_SMS", To: authcore.Contact{Way: authcore.WayPhone, Value: "15200000000"}, Pass: puzzle32, Lang: "en"}}},
+		{"send SMS of another type", "send_sms", field("type", "UPDATE_EMAIL_EMS"), called{"SendCode", knownClient, sdk, "", "", authcore.CodeRequest{
+			Type: "UPDATE_EMAIL_EMS", To: authcore.Contact{Way: authcore.WayPhone, Value: "15200000000"}, Pass: puzzle32, Lang: "zh"}}},
+		{"send e-mail", "send_email", with("X-state-token", ""), called{"SendCode", knownClient, sdk, "", "", authcore.CodeRequest{
+			Type: "UPDATE_EMAIL_EMS", To: authcore.Contact{Way: authcore.WayEmail, Value: "zhangsan@qq.com"}, Pass: puzzle32, Lang: "zh"}}},
+		{"profile", "profile", nil, called{"Profile", knownClient, nobody, session, "", nil}},
+		{"new name", "profile_update", nil, called{"UpdateProfile", knownClient, sdk, session, "", authcore.ProfileUpdate{Name: &name}}},
+		{"new name and e-mail", "profile_update", body(`{"name":"Zhang San","email":"zhangsan@qq.com","verify_code":"123456"}`),
+			called{"UpdateProfile", knownClient, sdk, session, "", authcore.ProfileUpdate{
+				Name: &name, Contact: &authcore.Contact{Way: authcore.WayEmail, Value: "zhangsan@qq.com"}, Code: "123456"}}},
+		{"new phone", "profile_update", body(`{"name":"","mobile":"15201657321","email":"zhangsan@qq.com","verify_code":"123456"}`),
+			called{"UpdateProfile", knownClient, sdk, session, "", authcore.ProfileUpdate{
+				Contact: &authcore.Contact{Way: authcore.WayPhone, Value: "15201657321"}, Code: "123456"}}},
+		{"QQ accounts", "social", nil, called{"Socials", knownClient, nobody, session, "", nil}},
+		{"unbind", "unbind", nil, called{"Unlink", knownClient, sdk, session, "s1", nil}},
+		{"delete account", "delete_account", nil, called{"DeleteAccount", knownClient, sdk, session, "", nil}},
+		{"delete account, body unread", "delete_account", body("{"), called{"DeleteAccount", knownClient, sdk, session, "", nil}},
+		{"user", "user", nil, called{"TenantUser", knownClient, nobody, knownUser, "", nil}},
+		{"disable", "disable_user", body("{"), called{"TenantDisable", knownClient, nobody, knownUser, "", true}},
+		{"enable", "enable_user", nil, called{"TenantDisable", knownClient, nobody, knownUser, "", false}},
+		{"end sessions", "end_sessions", nil, called{"TenantEndSessions", knownClient, nobody, knownUser, "", nil}},
+		{"token", "token", nil, called{"NewBearer", knownClient, authcore.Caller{}, "s3cret", "", nil}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -70,7 +116,7 @@ func TestCalls(t *testing.T) {
 			if resp := d.answer(t, f); resp.StatusCode != http.StatusOK {
 				t.Fatalf("%d %s", resp.StatusCode, bodyOf(t, resp))
 			}
-			if diff := cmp.Diff(test.want, f.last(t), cmp.AllowUnexported(called{}), cmpopts.EquateComparable(clientAddr)); diff != "" {
+			if diff := cmp.Diff(test.want, f.last(t), cmp.AllowUnexported(called{}, solution{}), cmpopts.EquateComparable(clientAddr)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -148,6 +194,7 @@ func TestOutcomesNobodyKnows(t *testing.T) {
 		{},
 		{Status: "ELSE"},
 		{Status: authcore.StatusSocialBind, Ways: []authcore.Way{"pigeon"}},
+		{Status: authcore.StatusMFAAuth, Ways: []authcore.Way{"pigeon"}},
 	} {
 		f := newFake()
 		f.outcome = out
@@ -170,6 +217,9 @@ func TestServes(t *testing.T) {
 		"/api/v2/":               false,
 		"//api/v2/sdk/login/qq":  false,
 		"/API/v2/sdk/login/qq":   false,
+		"/api/openapi.json":      true,
+		"/api/openapi.json/":     false,
+		"/api/openapi":           false,
 		"/":                      false,
 		"":                       false,
 		"/x/api/v2/sdk/login/qq": false,
@@ -186,6 +236,9 @@ func TestOtherSpellingsOfPaths(t *testing.T) {
 		"/api/v2/sdk/login/qq/", "/api/v2/sdk//login/qq", "/api/v2/sdk/login%2Fqq", "/api/v2/sdk/login/%71q",
 		"/api/v2/sdk/Login/qq", "/api/v2/sdk/./login/qq", "/api/v2/sdk/x/../login/qq", "/api/v2/sdk/login/qq;a=b",
 		"/api/v2/sdk", "/api/v2/tenant/",
+		"/api/v2/tenant/users", "/api/v2/tenant/users/", "/api/v2/tenant/users//", "/api/v2/tenant/users//disable",
+		"/api/v2/tenant/users/" + knownUser + "/", "/api/v2/tenant/users/a/b", "/api/v2/tenant/users/a/b/disable",
+		"/api/v2/tenant/users/%41", "/api/v2/tenant/users/a%2Fdisable", "/api/v2/tenant/users/%2E%2E/disable",
 	} {
 		d, f := drafts["login_qq"](), newFake()
 		d.path = path
@@ -306,6 +359,9 @@ func TestLanguages(t *testing.T) {
 		"": false, "zh": false, "zh-CN": false, "zh-TW": false, "zh-Hans-CN": false, "zh_CN": false, "ZH": false,
 		"en": true, "EN": true, "en-GB": true, "en_US": true, "en;q=0.9": true,
 		"en;q=0.9, zh": false, "zh;q=0.1, en": true, "zh;q=0, en": true, "fr, en": true, "fr": false, "ja": false, "de-AT": false,
+		"yue": false, "cy": false, "cy, en;q=0.5": true, "ga": false, "ga, zh": false, "und-US": false, "mul": false,
+		"*": false, "*, en": true, "en;q=0": false, "en-x-quaint": true, "en-GB-oed": true, "eng": true, "enx": false,
+		"fr-FR;q=0.9, en-GB;q=0.8, zh-HK;q=0.7": true, "en;q=0.8, zh-HK;q=0.8": true, "xen": false,
 		"***": false, "en;q=x": false, "\xff": false, ",,,": false, strings.Repeat("a-", 4000): false,
 	} {
 		if got := languageOf(http.Header{"X-L": {wanted}}); (got == en) != isEnglish {

@@ -10,15 +10,28 @@ const (
 	deviceIncomplete code = iota
 	clientEmpty
 	clientUnknown
+	stateMissing
+	stateInvalid
+	idTokenInvalid
 	sessionInvalid
 	accessTokenEmpty
 	openIDEmpty
+	contactMalformed
 	ticketInvalid
 	fieldEmpty
 
+	captchaFailed
+	passExpired
+	passInvalid
+	sendFailed
+	codeWrong
+
 	userUnknown
 	userDisabled
+	taken
+	lastWay
 	notAllowed
+	loginStale
 	tooManyAttempts
 
 	qqToken
@@ -30,6 +43,7 @@ const (
 	malformedBody
 	duplicateKey
 	wrongType
+	nameRefused
 	bodyTooLarge
 	notJSON
 	wrongMethod
@@ -48,9 +62,10 @@ const (
 type texts [2]string
 
 // codes is the code table: what the wire calls a fault, its HTTP status and its
-// texts. The texts of PARAM.0001 to .0003, .0024, .0025, USER and COM, and the
-// English one of PARAM.0023, are the vendor's to the letter. {0} stands for the
-// field that is meant.
+// texts. The texts of PARAM.0001 to .0003, .0024, .0025, USER.0001, .0039 and COM
+// are the vendor's to the letter, and so are the English ones of COMMON,
+// PARAM.0014, .0016, .0023, CAPTCHA.0002, .0006 and .0007 and the Chinese ones of
+// CAPTCHA.0003 and .0004. {0} stands for the field that is meant.
 var codes = [...]struct {
 	wire   string
 	status int
@@ -62,15 +77,28 @@ var codes = [...]struct {
 	deviceIncomplete: {wire: "IDAAS.SDK.PARAM.0001", status: http.StatusBadRequest, texts: texts{zh: "设备信息不完整", en: "Device information is incomplete"}},
 	clientEmpty:      {wire: "IDAAS.SDK.PARAM.0002", status: http.StatusBadRequest, texts: texts{zh: "clientId不能为空", en: "clientId cannot be empty"}},
 	clientUnknown:    {wire: "IDAAS.SDK.PARAM.0003", status: http.StatusBadRequest, texts: texts{zh: "应用未注册,请先注册应用", en: "The app is not registered, please register the app first"}},
+	stateMissing:     {wire: "IDAAS.SDK.COMMON.1007", status: http.StatusBadRequest, texts: texts{zh: "state_token参数错误", en: "state_token parameter error"}},
+	stateInvalid:     {wire: "IDAAS.SDK.PARAM.0014", status: http.StatusBadRequest, texts: texts{zh: "状态令牌无效或已过期", en: "Invalid state token"}},
+	idTokenInvalid:   {wire: "IDAAS.SDK.PARAM.0016", status: http.StatusBadRequest, texts: texts{zh: "身份令牌无效或已过期", en: "IdToken is invalid or expired"}},
 	sessionInvalid:   {wire: "IDAAS.SDK.PARAM.0023", status: http.StatusBadRequest, texts: texts{zh: "会话令牌无效或已过期", en: "Invalid or expired session token"}},
 	accessTokenEmpty: {wire: "IDAAS.SDK.PARAM.0024", status: http.StatusBadRequest, texts: texts{zh: "QQ授权令牌不能为空", en: "QQ access token cannot be empty"}},
 	openIDEmpty:      {wire: "IDAAS.SDK.PARAM.0025", status: http.StatusBadRequest, texts: texts{zh: "QQ用户标识ID不能为空", en: "QQ open ID cannot be empty"}},
+	contactMalformed: {wire: "IDAAS.SDK.PARAM.0026", status: http.StatusBadRequest, texts: texts{zh: "手机号或邮箱格式错误", en: "The mobile number or e-mail address is malformed"}},
 	ticketInvalid:    {wire: "IDAAS.SDK.PARAM.0032", status: http.StatusBadRequest, texts: texts{zh: "一次性令牌无效或已过期", en: "SSO ticket invalid or expired"}},
 	fieldEmpty:       {wire: "IDAAS.SDK.PARAM.0099", status: http.StatusBadRequest, texts: texts{zh: "{0}不能为空", en: "{0} cannot be empty"}},
 
+	captchaFailed: {wire: "IDAAS.SDK.CAPTCHA.0002", status: http.StatusBadRequest, texts: texts{zh: "图形验证码校验失败", en: "Graphic verification code verification failed"}},
+	passExpired:   {wire: "IDAAS.SDK.CAPTCHA.0003", status: http.StatusBadRequest, texts: texts{zh: "图形验证码校验通过令牌已失效", en: "CAPTCHA token expired"}},
+	passInvalid:   {wire: "IDAAS.SDK.CAPTCHA.0004", status: http.StatusBadRequest, texts: texts{zh: "图形验证码校验通过令牌校验失败", en: "Invalid CAPTCHA token"}},
+	sendFailed:    {wire: "IDAAS.SDK.CAPTCHA.0006", status: http.StatusBadRequest, texts: texts{zh: "验证码发送失败", en: "Failed to send verification code"}},
+	codeWrong:     {wire: "IDAAS.SDK.CAPTCHA.0007", status: http.StatusBadRequest, texts: texts{zh: "验证码错误", en: "Incorrect verification code"}},
+
 	userUnknown:     {wire: "IDAAS.SDK.USER.0001", status: http.StatusBadRequest, texts: texts{zh: "用户未找到", en: "User not found"}},
 	userDisabled:    {wire: "IDAAS.SDK.USER.0039", status: http.StatusBadRequest, texts: texts{zh: "用户已被禁用", en: "User is disabled"}},
+	taken:           {wire: "IDAAS.SDK.USER.0101", status: http.StatusBadRequest, texts: texts{zh: "该手机号、邮箱或QQ账号已属于其他用户", en: "The mobile number, e-mail address or QQ account belongs to another user"}},
+	lastWay:         {wire: "IDAAS.SDK.USER.0102", status: http.StatusBadRequest, texts: texts{zh: "不能移除最后一种登录方式", en: "The last way to log in cannot be removed"}},
 	notAllowed:      {wire: "IDAAS.SDK.AUTH.0001", status: http.StatusForbidden, texts: texts{zh: "无权执行此操作", en: "Not allowed"}},
+	loginStale:      {wire: "IDAAS.SDK.AUTH.0002", status: http.StatusBadRequest, texts: texts{zh: "请重新登录后再试", en: "Please log in again first"}},
 	tooManyAttempts: {wire: "IDAAS.SDK.LIMIT.0001", status: http.StatusTooManyRequests, texts: texts{zh: "尝试次数过多,请稍后再试", en: "Too many attempts, please try again later"}},
 
 	qqToken:       {wire: "IDAAS.SDK.QQ.0001", status: http.StatusBadRequest, texts: texts{zh: "QQ授权令牌无效或已过期,请重新授权", en: "QQ access token is invalid or expired, please authorize again"}},
@@ -82,6 +110,7 @@ var codes = [...]struct {
 	malformedBody: {wire: "IDAAS.SDK.REQ.0001", status: http.StatusBadRequest, texts: texts{zh: "请求体不是一个JSON对象", en: "The request body is not one JSON object"}},
 	duplicateKey:  {wire: "IDAAS.SDK.REQ.0001", status: http.StatusBadRequest, texts: texts{zh: "请求体含有重复的键", en: "The request body has a duplicate key"}},
 	wrongType:     {wire: "IDAAS.SDK.REQ.0001", status: http.StatusBadRequest, texts: texts{zh: "请求体中值的类型错误", en: "The request body has a value of the wrong type"}},
+	nameRefused:   {wire: "IDAAS.SDK.REQ.0001", status: http.StatusBadRequest, texts: texts{zh: "名称过长或含有控制字符", en: "The name is too long or contains control characters"}},
 	bodyTooLarge:  {wire: "IDAAS.SDK.REQ.0002", status: http.StatusRequestEntityTooLarge, texts: texts{zh: "请求体超过64KiB", en: "The request body exceeds 64 KiB"}},
 	notJSON:       {wire: "IDAAS.SDK.REQ.0003", status: http.StatusUnsupportedMediaType, texts: texts{zh: "请求体的类型必须是application/json", en: "The content type must be application/json"}},
 	wrongMethod:   {wire: "IDAAS.SDK.REQ.0004", status: http.StatusMethodNotAllowed, texts: texts{zh: "不支持该请求方法", en: "Method not allowed"}},

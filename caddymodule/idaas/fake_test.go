@@ -1,30 +1,27 @@
 package idaas
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"io"
-	"log/slog"
-	"maps"
-	"net/http"
-	"net/http/httptest"
-	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/qqauth/qqauth/authcore"
+	"github.com/qqauth/qqauth/authcore/contact"
 	"github.com/qqauth/qqauth/authcore/opaque"
 )
 
 const (
 	knownClient = "nTo1eRIub60vPb54WeE6aojPwYwImtl4"
 	knownBearer = "goodBearer"
+	knownState  = "good.state.token"
+	knownID     = "good.id.token"
+	knownUser   = "20220126153857263-A04D-60E0D446C"
 	ticket32    = "y0w1ODvy7v0000nCa91OYoj1Bzxqfesy"
 	session32   = "btsiBjx85prcZu6I6Ki057Tmw3nSF2VO"
+	puzzle32    = "71dd26999e314f9abb0c635336976635"
+	point       = `{"x":237.0,"y":5.0}`
 )
 
 // called is what a fake was asked.
@@ -33,12 +30,14 @@ type called struct {
 	client     authcore.ClientID
 	caller     authcore.Caller
 	one, other string // the arguments that are not those above
+	more       any    // those that are no strings
 }
 
 // fake answers every method with what it was given: err if there is one.
 type fake struct {
 	mu      sync.Mutex
 	calls   []called
+	checks  []called // of X-state-token and id_token
 	err     error
 	panic   any
 	outcome authcore.Outcome
@@ -46,6 +45,12 @@ type fake struct {
 	bearer  authcore.Bearer
 	ticket  authcore.IssuedTicket
 	profile authcore.Profile
+	mobile  string
+	puzzle  authcore.Puzzle
+	socials []authcore.Social
+	managed authcore.ManagedUser
+	verify  []authcore.Way
+	from    []contact.Country
 }
 
 func (f *fake) note(c called) error {
@@ -69,19 +74,126 @@ func (f *fake) last(t *testing.T) called {
 func (f *fake) HasClient(id authcore.ClientID) bool { return id == knownClient }
 
 func (f *fake) LoginQQ(_ context.Context, client authcore.ClientID, c authcore.Caller, token, openID string) (authcore.Outcome, error) {
-	return f.outcome, f.note(called{"LoginQQ", client, c, token, openID})
+	return f.outcome, f.note(called{"LoginQQ", client, c, token, openID, nil})
+}
+
+// ParseContact takes what looks like a number or an address, and what is planted.
+func (f *fake) ParseContact(way authcore.Way, written string) (authcore.Contact, error) {
+	to := authcore.Contact{Way: way, Value: written}
+	switch {
+	case written == planted, way == authcore.WayEmail && strings.Contains(written, "@"):
+		return to, nil
+	case way == authcore.WayPhone && len(strings.Trim(written, "+-*0123456789")) == 0:
+		to.Starred = strings.Contains(written, "*")
+		return to, nil
+	}
+	return authcore.Contact{}, authcore.ErrContact
+}
+
+func (f *fake) Countries() []contact.Country {
+	if f.panic != nil {
+		panic(f.panic)
+	}
+	return f.from
+}
+
+func (f *fake) VerifyWays(authcore.ClientID) []authcore.Way { return f.verify }
+
+func (f *fake) CheckState(_ context.Context, client authcore.ClientID, c authcore.Caller, token string, statuses ...authcore.Status) (authcore.PendingID, error) {
+	f.checks = append(f.checks, called{"CheckState", client, c, token, "", statuses})
+	switch {
+	case token == knownState, token == planted:
+		return "login-of-" + authcore.PendingID(client), nil
+	case strings.Count(token, ".") == 2:
+		return "", authcore.ErrState
+	}
+	return "", authcore.ErrNoState
+}
+
+func (f *fake) CheckIDToken(_ context.Context, client authcore.ClientID, token string) (authcore.SessionID, error) {
+	f.checks = append(f.checks, called{"CheckIDToken", client, authcore.Caller{}, token, "", nil})
+	if token != knownID && token != planted {
+		return "", authcore.ErrIDToken
+	}
+	return "session-of-" + authcore.SessionID(client), nil
+}
+
+func (f *fake) Bind(_ context.Context, client authcore.ClientID, c authcore.Caller, login authcore.PendingID, to authcore.Contact, code string) (authcore.Outcome, error) {
+	return f.outcome, f.note(called{"Bind", client, c, string(login), code, to})
+}
+
+func (f *fake) Register(_ context.Context, client authcore.ClientID, c authcore.Caller, login authcore.PendingID, to authcore.Contact, code string) (authcore.Outcome, error) {
+	return f.outcome, f.note(called{"Register", client, c, string(login), code, to})
+}
+
+func (f *fake) FinishMFA(_ context.Context, client authcore.ClientID, c authcore.Caller, login authcore.PendingID, to authcore.Contact, code string) (authcore.Outcome, error) {
+	return f.outcome, f.note(called{"FinishMFA", client, c, string(login), code, to})
+}
+
+func (f *fake) MobileOf(_ context.Context, client authcore.ClientID, who authcore.Caller, login authcore.PendingID) (string, error) {
+	return f.mobile, f.note(called{"MobileOf", client, who, string(login), "", nil})
+}
+
+func (f *fake) NewPuzzle(_ context.Context, client authcore.ClientID, c authcore.Caller) (authcore.Puzzle, error) {
+	return f.puzzle, f.note(called{"NewPuzzle", client, c, "", "", nil})
+}
+
+// solution is what SolvePuzzle is asked about.
+type solution struct {
+	x      float64
+	sender authcore.Contact
+}
+
+func (f *fake) SolvePuzzle(_ context.Context, client authcore.ClientID, c authcore.Caller, token string, x float64, sender authcore.Contact) error {
+	return f.note(called{"SolvePuzzle", client, c, token, "", solution{x, sender}})
+}
+
+func (f *fake) SendCode(_ context.Context, client authcore.ClientID, c authcore.Caller, r authcore.CodeRequest) error {
+	return f.note(called{"SendCode", client, c, "", "", r})
+}
+
+func (f *fake) Profile(_ context.Context, client authcore.ClientID, session authcore.SessionID) (authcore.Profile, error) {
+	return f.profile, f.note(called{"Profile", client, authcore.Caller{}, string(session), "", nil})
+}
+
+func (f *fake) UpdateProfile(_ context.Context, client authcore.ClientID, c authcore.Caller, session authcore.SessionID, u authcore.ProfileUpdate) error {
+	return f.note(called{"UpdateProfile", client, c, string(session), "", u})
+}
+
+func (f *fake) Socials(_ context.Context, client authcore.ClientID, session authcore.SessionID) ([]authcore.Social, error) {
+	return f.socials, f.note(called{"Socials", client, authcore.Caller{}, string(session), "", nil})
+}
+
+func (f *fake) Unlink(_ context.Context, client authcore.ClientID, c authcore.Caller, session authcore.SessionID, social string) error {
+	return f.note(called{"Unlink", client, c, string(session), social, nil})
+}
+
+func (f *fake) DeleteAccount(_ context.Context, client authcore.ClientID, c authcore.Caller, session authcore.SessionID) error {
+	return f.note(called{"DeleteAccount", client, c, string(session), "", nil})
+}
+
+func (f *fake) TenantUser(_ context.Context, tenant authcore.ClientID, id authcore.UserID) (authcore.ManagedUser, error) {
+	return f.managed, f.note(called{"TenantUser", tenant, authcore.Caller{}, string(id), "", nil})
+}
+
+func (f *fake) TenantDisable(_ context.Context, tenant authcore.ClientID, id authcore.UserID, disabled bool) error {
+	return f.note(called{"TenantDisable", tenant, authcore.Caller{}, string(id), "", disabled})
+}
+
+func (f *fake) TenantEndSessions(_ context.Context, tenant authcore.ClientID, id authcore.UserID) error {
+	return f.note(called{"TenantEndSessions", tenant, authcore.Caller{}, string(id), "", nil})
 }
 
 func (f *fake) IDToken(_ context.Context, client authcore.ClientID, c authcore.Caller, session string) (authcore.Grant, error) {
-	return f.grant, f.note(called{"IDToken", client, c, session, ""})
+	return f.grant, f.note(called{"IDToken", client, c, session, "", nil})
 }
 
 func (f *fake) Logout(_ context.Context, client authcore.ClientID, session, idToken string) error {
-	return f.note(called{"Logout", client, authcore.Caller{}, session, idToken})
+	return f.note(called{"Logout", client, authcore.Caller{}, session, idToken, nil})
 }
 
 func (f *fake) NewBearer(client authcore.ClientID, secret string) (authcore.Bearer, error) {
-	return f.bearer, f.note(called{"NewBearer", client, authcore.Caller{}, secret, ""})
+	return f.bearer, f.note(called{"NewBearer", client, authcore.Caller{}, secret, "", nil})
 }
 
 func (f *fake) CheckBearer(bearer string) (authcore.ClientID, error) {
@@ -92,15 +204,15 @@ func (f *fake) CheckBearer(bearer string) (authcore.ClientID, error) {
 }
 
 func (f *fake) IssueTicket(_ context.Context, tenant authcore.ClientID, c authcore.Caller, session string, receiver authcore.ClientID) (authcore.IssuedTicket, error) {
-	return f.ticket, f.note(called{"IssueTicket", tenant, c, session, string(receiver)})
+	return f.ticket, f.note(called{"IssueTicket", tenant, c, session, string(receiver), nil})
 }
 
 func (f *fake) RedeemTicket(_ context.Context, tenant authcore.ClientID, c authcore.Caller, ticket string) (authcore.Profile, error) {
-	return f.profile, f.note(called{"RedeemTicket", tenant, c, ticket, ""})
+	return f.profile, f.note(called{"RedeemTicket", tenant, c, ticket, "", nil})
 }
 
 func (f *fake) Refresh(_ context.Context, tenant authcore.ClientID, c authcore.Caller, session string) (authcore.Grant, error) {
-	return f.grant, f.note(called{"Refresh", tenant, c, session, ""})
+	return f.grant, f.note(called{"Refresh", tenant, c, session, "", nil})
 }
 
 // newFake answers with values that every route can encode.
@@ -115,161 +227,21 @@ func newFake() *fake {
 		grant:   grant,
 		bearer:  authcore.Bearer{Token: opaque.Of("bearer-of-a-tenant"), ExpiresIn: 1800 * time.Second},
 		ticket:  authcore.IssuedTicket{Token: authcore.TicketToken{Secret: opaque.Of(ticket32)}, ExpiresIn: 300 * time.Second},
-		profile: authcore.Profile{ID: "20220126153857263-A04D-60E0D446C", UserName: "zhangsan"},
+		profile: authcore.Profile{ID: knownUser, UserName: "zhangsan"},
+		mobile:  "+86-152****7321",
+		puzzle:  authcore.Puzzle{Token: puzzle32, Picture: "iVBOR1", Piece: "iVBOR2"},
+		socials: []authcore.Social{{
+			ID: "s1", User: knownUser, App: "101000001", OpenID: "D8924F7071DC1D29A6822C794D848D9C", Name: "penguin",
+			Since: time.Date(2026, 4, 25, 22, 1, 38, 519e6, time.FixedZone("", 8*60*60)),
+		}},
+		managed: authcore.ManagedUser{Profile: authcore.Profile{ID: knownUser, UserName: "zhangsan"}, Disabled: true},
+		verify:  bothWays,
+		from: []contact.Country{{
+			AreaCode: "86", CountryCode: "CN", NameEN: "China", NameZhCN: "中国", NameZhTW: "中國",
+			MobileRegex: `^(\+86){0,1}\-?1\d{10}$`,
+		}, {
+			AreaCode: "852", CountryCode: "HK", NameEN: "Hong Kong", NameZhCN: "香港", NameZhTW: "香港",
+			MobileRegex: `^(\+852){0,1}\-?\d{8}$`,
+		}},
 	}
 }
-
-var clientAddr = netip.MustParseAddr("203.0.113.9")
-
-func newHandler(s Service, log *slog.Logger) *Handler {
-	return New(Config{
-		Service: s,
-		Caller:  func(*http.Request) (netip.Addr, bool) { return clientAddr, true },
-		Log:     log,
-	})
-}
-
-// draft is a request that is still to be spoilt.
-type draft struct {
-	method, path, query string
-	header              http.Header
-	fields              map[string]any // the JSON body, if the call has one
-	raw                 string         // the body instead of fields, if not empty
-}
-
-func (d *draft) request(t testing.TB) *http.Request {
-	t.Helper()
-	body := []byte(d.raw)
-	if d.raw == "" && d.fields != nil {
-		var err error
-		if body, err = json.Marshal(d.fields); err != nil {
-			t.Fatal(err)
-		}
-	}
-	target := d.path
-	if d.query != "" {
-		target += "?" + d.query
-	}
-	r := httptest.NewRequestWithContext(t.Context(), d.method, target, bytes.NewReader(body))
-	r.Header = d.header
-	return r
-}
-
-// drafts makes one good request for each route.
-var drafts = map[string]func() *draft{
-	"login_qq": func() *draft {
-		d := sdkDraft("POST", "/api/v2/sdk/login/qq")
-		d.header.Set("Content-Type", "application/json")
-		d.fields = map[string]any{"access_token": "8B11C37B7894C5E2347E1606DC7CCFDC", "open_id": "D8924F7071DC1D29A6822C794D848D9C"}
-		return d
-	},
-	"id_token": func() *draft {
-		d := sdkDraft("POST", "/api/v2/sdk/sso/session-token/id-token")
-		d.header.Set("session-token", session32)
-		return d
-	},
-	"logout": func() *draft {
-		d := sdkDraft("GET", "/api/v2/sdk/logout")
-		d.header.Set("session-token", session32)
-		return d
-	},
-	"token": func() *draft {
-		return &draft{
-			method: "POST", path: "/api/v2/tenant/token",
-			query:  "grant_type=client_credentials&client_id=" + knownClient + "&client_secret=s3cret",
-			header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
-		}
-	},
-	"issue_ticket": func() *draft {
-		return tenantDraft("/api/v2/tenant/sso/session-token/sso-ticket", "session_token", session32)
-	},
-	"verify_ticket": func() *draft {
-		return tenantDraft("/api/v2/tenant/sso/sso-ticket/verify", "sso_ticket", "ssoTicket-"+ticket32)
-	},
-	"refresh": func() *draft {
-		return tenantDraft("/api/v2/tenant/sso/session-token/refresh", "session_token", session32)
-	},
-}
-
-func sdkDraft(method, path string) *draft {
-	d := &draft{method: method, path: path, header: http.Header{}}
-	d.header.Set("X-operating-sys-version", "windows10.1.1")
-	d.header.Set("X-device-fingerprint", "156aysdna213sc50")
-	d.header.Set("X-device-ip", "192.168.1.2")
-	d.header.Set("X-agent", "Mozilla/5.0 (iPhone)")
-	d.header.Set("X-client-id", knownClient)
-	return d
-}
-
-func tenantDraft(path, name, token string) *draft {
-	return &draft{
-		method: "POST", path: path,
-		header: http.Header{"Authorization": {"Bearer " + knownBearer}, "Content-Type": {"application/json"}},
-		fields: map[string]any{
-			name:                    token,
-			"operating_sys_version": "windows10.1.1",
-			"device_ip":             "192.168.1.1",
-			"device_fingerprint":    "156aysdna213sac",
-			"agent":                 "agent:Mozilla/5.0",
-		},
-	}
-}
-
-// serve answers a request and checks what holds for every answer.
-func serve(t testing.TB, h *Handler, r *http.Request) *http.Response {
-	t.Helper()
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	resp := w.Result()
-	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
-		t.Errorf("Cache-Control = %q, want no-store", got)
-	}
-	if got := resp.Header.Get("X-Content-Type-Options"); got != "nosniff" {
-		t.Errorf("X-Content-Type-Options = %q, want nosniff", got)
-	}
-	if got := w.Body.Len(); got > 0 && resp.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("Content-Type = %q, want exactly application/json", resp.Header.Get("Content-Type"))
-	}
-	return resp
-}
-
-func bodyOf(t testing.TB, resp *http.Response) string {
-	t.Helper()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// codeOf is what an answer calls its fault, in either kind of body; "" for none.
-func codeOf(t testing.TB, resp *http.Response) string {
-	t.Helper()
-	var body struct {
-		Code  string `json:"error_code"`
-		Error string `json:"error"`
-	}
-	if b := bodyOf(t, resp); b != "" {
-		if err := json.Unmarshal([]byte(b), &body); err != nil {
-			t.Fatalf("answer %q: %v", b, err)
-		}
-	}
-	return body.Code + body.Error
-}
-
-// answer is serve for a draft, with a service that answers s.
-func (d *draft) answer(t testing.TB, s Service) *http.Response {
-	t.Helper()
-	return serve(t, newHandler(s, nil), d.request(t))
-}
-
-// logLines is a logger and what was logged through it, a JSON line each.
-func logLines() (*slog.Logger, func() []string) {
-	var b bytes.Buffer
-	log := slog.New(slog.NewJSONHandler(&b, nil))
-	return log, func() []string {
-		return slices.Collect(strings.Lines(b.String()))
-	}
-}
-
-func routeNames() []string { return slices.Sorted(maps.Keys(drafts)) }

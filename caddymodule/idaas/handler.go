@@ -18,6 +18,12 @@ type Config struct {
 	// Caller tells the address that a request is counted under, and whether
 	// its TCP peer is a loopback address.
 	Caller func(*http.Request) (addr netip.Addr, loopback bool)
+	// AllowedOrigin reports whether the pages of an origin may call the paths
+	// under /api/v2/sdk/ and read the answers; nil allows none. It is called
+	// concurrently.
+	AllowedOrigin func(origin string) bool
+	// PublicURL is where clients reach this API, as its description says.
+	PublicURL string
 	// Log gets one line for each request that is refused; nil keeps none.
 	Log *slog.Logger
 }
@@ -25,14 +31,22 @@ type Config struct {
 // Handler answers every path that it serves, and answers every fault itself.
 // It is safe for concurrent use.
 type Handler struct {
-	service Service
-	caller  func(*http.Request) (netip.Addr, bool)
-	log     *slog.Logger
+	service     Service
+	caller      func(*http.Request) (netip.Addr, bool)
+	allowed     func(origin string) bool
+	description []byte
+	log         *slog.Logger
 }
 
 // New returns a Handler. cfg.Service and cfg.Caller are required.
 func New(cfg Config) *Handler {
-	h := &Handler{service: cfg.Service, caller: cfg.Caller, log: cfg.Log}
+	h := &Handler{
+		service: cfg.Service, caller: cfg.Caller, allowed: cfg.AllowedOrigin,
+		description: descriptionAt(cfg.PublicURL), log: cfg.Log,
+	}
+	if h.allowed == nil {
+		h.allowed = func(string) bool { return false }
+	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -49,6 +63,10 @@ type call struct {
 	// configured: until then it is a caller's word, and not fit for a log.
 	client authcore.ClientID
 	who    authcore.Caller
+
+	login   authcore.PendingID // that the X-state-token is for
+	session authcore.SessionID // of the user whose id_token this is
+	user    authcore.UserID    // that the path names; a caller's word
 }
 
 // ServeHTTP answers one request.
@@ -70,8 +88,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *call) run() error {
+	readable := c.share()
 	rt, err := c.find()
 	if err != nil {
+		return err
+	}
+	if readable && c.preflights() {
+		c.preflight(rt)
+		return nil
+	}
+	if err := c.method(rt); err != nil {
 		return err
 	}
 	for _, step := range rt.steps {
@@ -92,17 +118,28 @@ func harden(h http.Header) {
 // ok answers a call that was carried out.
 func (c *call) ok(v any) error { return answer(c.w, http.StatusOK, v) }
 
+// done answers a call that was carried out and has nothing to say.
+func (c *call) done(err error) error {
+	if err == nil {
+		c.w.WriteHeader(http.StatusOK)
+	}
+	return err
+}
+
 // answer writes v as the whole answer. Keys come in the order of v's fields.
 func answer(w http.ResponseWriter, status int, v any) error {
 	body, err := encode(v)
-	if err != nil {
-		return err
+	if err == nil {
+		write(w, status, body)
 	}
+	return err
+}
+
+func write(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that is gone cannot be told so
-	return nil
 }
 
 // encode is JSON as the vendor writes it: < > & stand for themselves.

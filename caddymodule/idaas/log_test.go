@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,22 +27,43 @@ func plant(d *draft) {
 	if d.header.Get("session-token") != "" {
 		d.header.Set("session-token", planted)
 	}
+	if d.header.Get("Authorization") == "Bearer "+knownID {
+		d.header.Set("Authorization", "Bearer "+planted)
+	}
 	for name := range d.fields {
-		if name != "sso_ticket" {
+		switch name {
+		case "sso_ticket", "point_json": // have a form
+		case "token": // comes back
+		case "captcha_token":
+			d.fields[name] = planted + passSeparator + planted
+		default:
 			d.fields[name] = planted
 		}
 	}
+	d.path = strings.Replace(d.path, knownUser, planted, 1)
 	d.query = strings.Replace(d.query, "s3cret", planted, 1)
 }
 
 // One line for each request that is refused, none for any other, and in no line
 // anything that came with the request.
 func TestLog(t *testing.T) {
+	fails := func(err error) func(*draft, *fake) {
+		return func(d *draft, f *fake) {
+			if slices.Contains(serviceFaults[routeOf(d.path).name], err) {
+				f.err = err
+			}
+		}
+	}
 	faults := map[string]func(*draft, *fake){
-		"none":         func(*draft, *fake) {},
-		"limit":        func(_ *draft, f *fake) { f.err = authcore.ErrLimited },
-		"unavailable":  func(_ *draft, f *fake) { f.err = authcore.ErrUnavailable },
-		"qq":           func(_ *draft, f *fake) { f.err = authcore.ErrQQConfig },
+		"none":        func(*draft, *fake) {},
+		"limit":       fails(authcore.ErrLimited),
+		"unavailable": func(_ *draft, f *fake) { f.err = authcore.ErrUnavailable },
+		"qq":          fails(authcore.ErrQQConfig),
+		"send":        fails(authcore.ErrSend),
+		"state":       func(d *draft, _ *fake) { d.header.Set("X-state-token", "a.b."+planted) },
+		"contact": func(d *draft, _ *fake) {
+			d.raw = `{"mobile":"PLANTED1","email":"PLANTED1","sender":"PLANTED1","point_json":"PLANTED","type":"PLANTED"}`
+		},
 		"unexpected":   func(_ *draft, f *fake) { f.err = errors.New("disk on fire") },
 		"panic":        func(_ *draft, f *fake) { f.panic = planted },
 		"panic error":  func(_ *draft, f *fake) { f.panic = errors.New(planted) },

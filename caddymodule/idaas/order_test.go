@@ -1,7 +1,9 @@
 package idaas
 
 import (
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -37,8 +39,8 @@ var (
 	tooLarge   = spoil{"size", body("[" + strings.Repeat(" ", maxBody)), "IDAAS.SDK.REQ.0002"}
 	badJSON    = spoil{"JSON", body("{"), "IDAAS.SDK.REQ.0001"}
 	noSession  = spoil{"no session-token", without("session-token"), "IDAAS.SDK.PARAM.0023"}
-	noToken    = spoil{"no session_token", field("session_token", ""), "IDAAS.SDK.PARAM.0099"}
-	noTicket   = spoil{"no sso_ticket", field("sso_ticket", ""), "IDAAS.SDK.PARAM.0099"}
+	noToken    = noField("session_token")
+	noTicket   = noField("sso_ticket")
 	noBodyOS   = spoil{"no operating_sys_version", field("operating_sys_version", nil), "IDAAS.SDK.PARAM.0001"}
 	noBodyIP   = spoil{"no device_ip", field("device_ip", ""), "IDAAS.SDK.PARAM.0001"}
 	noBodyFP   = spoil{"no device_fingerprint", field("device_fingerprint", ""), "IDAAS.SDK.PARAM.0001"}
@@ -51,21 +53,77 @@ var (
 	repeated   = spoil{"repeated parameter", func(d *draft) { d.query += "&scope=all&scope=all" }, "invalid_request"}
 	bigForm    = spoil{"form size", body(strings.Repeat("a", maxBody+1)), "IDAAS.SDK.REQ.0002"}
 	notForm    = spoil{"form type", func(d *draft) { d.raw += "x"; d.header.Set("Content-Type", "application/json") }, "invalid_request"}
+	noState    = spoil{"no X-state-token", without("X-state-token"), "IDAAS.SDK.COMMON.1007"}
+	oddState   = spoil{"X-state-token that is none", with("X-state-token", "x"), "IDAAS.SDK.COMMON.1007"}
+	badState   = spoil{"X-state-token", with("X-state-token", "a.b.c"), "IDAAS.SDK.PARAM.0014"}
+	noIDToken  = spoil{"no id_token", without("Authorization"), "IDAAS.SDK.PARAM.0016"}
+	badIDToken = spoil{"id_token", with("Authorization", "Bearer a.b.c"), "IDAAS.SDK.PARAM.0016"}
+	badMobile  = spoil{"mobile", field("mobile", "one"), "IDAAS.SDK.PARAM.0026"}
+	starred    = spoil{"starred mobile", field("mobile", "+86-152****7321"), "IDAAS.SDK.PARAM.0026"}
+	badEmail   = spoil{"email", field("email", "zhangsan"), "IDAAS.SDK.PARAM.0026"}
+	badSender  = spoil{"sender", field("sender", "one"), "IDAAS.SDK.PARAM.0026"}
+	badPoint   = spoil{"point_json", field("point_json", `{"x":1}`), "IDAAS.SDK.CAPTCHA.0002"}
+	badPass    = spoil{"captcha_token", field("captcha_token", puzzle32), "IDAAS.SDK.CAPTCHA.0004"}
+	noCode     = spoil{"no verify_code", field("email", "zhangsan@qq.com"), "IDAAS.SDK.PARAM.0099 verify_code"}
+	badUser    = spoil{"user", func(d *draft) { d.path = strings.Replace(d.path, knownUser, "%01", 1) }, "IDAAS.SDK.USER.0001"}
 	tenantBody = []spoil{noBodyOS, noBodyIP, noBodyFP}
 	sdkHead    = []spoil{wrongPath, putMethod, noOS, noPrint, noAgent, noClient, badClient}
 	tenantHead = []spoil{wrongPath, putMethod, badBearer, badType, tooLarge, badJSON}
+	jsonBody   = []spoil{badType, tooLarge, badJSON}
+	stateHead  = slices.Concat(sdkHead, []spoil{noState, oddState, badState})
+	signedHead = slices.Concat(sdkHead, []spoil{noIDToken, badIDToken})
+	userHead   = []spoil{wrongPath, putMethod, badBearer, badUser}
 )
+
+func noField(name string) spoil {
+	return spoil{"no " + name, field(name, ""), "IDAAS.SDK.PARAM.0099 " + name}
+}
 
 // order is the contract's order of checks: for each route, its faults from the
 // one that is found first to the one that is found last.
 var order = map[string][]spoil{
-	"login_qq":      append(sdkHead[:len(sdkHead):len(sdkHead)], badType, tooLarge, badJSON, noAccess, noOpenID),
-	"id_token":      append(sdkHead[:len(sdkHead):len(sdkHead)], noSession),
-	"logout":        append(sdkHead[:len(sdkHead):len(sdkHead)], noSession),
+	"login_qq": slices.Concat(sdkHead, jsonBody, []spoil{noAccess, noOpenID}),
+	"id_token": slices.Concat(sdkHead, []spoil{noSession}),
+	"logout":   slices.Concat(sdkHead, []spoil{noSession}),
+
+	"bind": slices.Concat(stateHead, jsonBody, []spoil{noField("mobile"), badMobile, starred, noField("verify_code")}),
+	// Its draft has an e-mail address; the field that is told to be empty is the
+	// first of the two.
+	"register_bind": slices.Concat(stateHead, jsonBody, []spoil{
+		{"no email", field("email", nil), "IDAAS.SDK.PARAM.0099 mobile"}, badEmail, noField("verify_code"),
+	}),
+	"mfa_sms":         slices.Concat(stateHead, jsonBody, []spoil{noField("mobile"), badMobile, noField("verify_code")}),
+	"mfa_email":       slices.Concat(stateHead, jsonBody, []spoil{noField("email"), badEmail, noField("verify_code")}),
+	"mobile_by_token": stateHead,
+
+	"captcha": sdkHead,
+	"captcha_verify": slices.Concat(sdkHead, jsonBody, []spoil{
+		noField("point_json"), badPoint, noField("token"), noField("sender"), badSender,
+	}),
+	"send_sms": slices.Concat(sdkHead, []spoil{oddState, badState}, jsonBody, []spoil{
+		noField("mobile"), badMobile, noField("type"), noField("captcha_token"), badPass,
+	}),
+	"send_email": slices.Concat(sdkHead, []spoil{oddState, badState}, jsonBody, []spoil{
+		noField("email"), badEmail, noField("type"), noField("captcha_token"), badPass,
+	}),
+	"country_codes": sdkHead,
+
+	"profile":        signedHead,
+	"profile_update": slices.Concat(signedHead, jsonBody, []spoil{noField("name"), badMobile, starred, badEmail, noCode}),
+	"social":         signedHead,
+	"unbind":         slices.Concat(signedHead, jsonBody, []spoil{noField("id")}),
+	"delete_account": signedHead,
+
 	"token":         {wrongPath, putMethod, bigForm, notForm, repeated, twoPlaces, badGrant, noSecret},
-	"issue_ticket":  append(append(tenantHead[:len(tenantHead):len(tenantHead)], noToken), tenantBody...),
-	"refresh":       append(append(tenantHead[:len(tenantHead):len(tenantHead)], noToken), tenantBody...),
-	"verify_ticket": append(append(append(tenantHead[:len(tenantHead):len(tenantHead)], noTicket), tenantBody...), badTicket),
+	"issue_ticket":  slices.Concat(tenantHead, []spoil{noToken}, tenantBody),
+	"refresh":       slices.Concat(tenantHead, []spoil{noToken}, tenantBody),
+	"verify_ticket": slices.Concat(tenantHead, []spoil{noTicket}, tenantBody, []spoil{badTicket}),
+	"user":          userHead,
+	"disable_user":  userHead,
+	"enable_user":   userHead,
+	"end_sessions":  userHead,
+
+	"openapi": {wrongPath, putMethod},
 }
 
 // cancels lists the faults that cannot stand in one request: doing the later
@@ -78,6 +136,8 @@ func cancels(earlier, later spoil) bool {
 		return later.name == badJSON.name
 	case noTicket.name:
 		return later.name == badTicket.name
+	case "no name":
+		return true // any other field is one that is given
 	}
 	return false
 }
@@ -91,7 +151,7 @@ func TestOrderOfChecks(t *testing.T) {
 		for i, earlier := range faults {
 			t.Run(rt.name+"/"+earlier.name, func(t *testing.T) {
 				f := newFake()
-				if got := codeOf(t, drafted(rt.name, earlier).answer(t, f)); got != earlier.want {
+				if got := told(t, drafted(rt.name, earlier).answer(t, f)); got != earlier.want {
 					t.Errorf("alone: %q, want %s", got, earlier.want)
 				}
 				for _, later := range faults[i+1:] {
@@ -100,7 +160,7 @@ func TestOrderOfChecks(t *testing.T) {
 					}
 					// Earlier last: of two that write one thing, it is the one
 					// that stays.
-					if got := codeOf(t, drafted(rt.name, later, earlier).answer(t, f)); got != earlier.want {
+					if got := told(t, drafted(rt.name, later, earlier).answer(t, f)); got != earlier.want {
 						t.Errorf("with %s: %q, want %s", later.name, got, earlier.want)
 					}
 				}
@@ -110,6 +170,20 @@ func TestOrderOfChecks(t *testing.T) {
 			})
 		}
 	}
+}
+
+// told is the code of a refusal and, where that is not all, the field it names.
+func told(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	text := bodyOf(t, resp)
+	resp.Body = io.NopCloser(strings.NewReader(text))
+	code := codeOf(t, resp)
+	if code == codes[fieldEmpty].wire {
+		_, text, _ = strings.Cut(text, `"error_msg":"`)
+		name, _, _ := strings.Cut(text, "不能为空")
+		code += " " + name
+	}
+	return code
 }
 
 func drafted(route string, faults ...spoil) *draft {
@@ -131,7 +205,12 @@ func TestMalformedHeaders(t *testing.T) {
 		{"login_qq", "Content-Type", "IDAAS.SDK.REQ.0003"},
 		{"id_token", "session-token", "IDAAS.SDK.PARAM.0023"},
 		{"logout", "session-token", "IDAAS.SDK.PARAM.0023"},
+		{"bind", "X-state-token", "IDAAS.SDK.COMMON.1007"},
+		{"mobile_by_token", "X-state-token", "IDAAS.SDK.COMMON.1007"},
+		{"send_sms", "X-state-token", "IDAAS.SDK.COMMON.1007"},
+		{"profile", "Authorization", "IDAAS.SDK.PARAM.0016"},
 		{"refresh", "Authorization", "invalid_token"},
+		{"user", "Authorization", "invalid_token"},
 		{"token", "Authorization", "invalid_request"},
 	}
 	for _, test := range tests {
@@ -171,6 +250,8 @@ func TestLogoutRefusesTwoSessionTokens(t *testing.T) {
 
 func TestBodies(t *testing.T) {
 	long := `{"access_token":"a","open_id":"` + strings.Repeat("x", 40<<10) + `"}`
+	// A field that each of the calls reads.
+	const every = `{"access_token":?,"session_token":?,"sso_ticket":?,"mobile":?,"email":?,"token":?,"id":?}`
 	tests := []struct{ name, body, want string }{
 		{"nothing", " ", "IDAAS.SDK.REQ.0001"},
 		{"not JSON", "access_token=a", "IDAAS.SDK.REQ.0001"},
@@ -183,8 +264,8 @@ func TestBodies(t *testing.T) {
 		{"duplicate by case", `{"session_token":"a","Session_Token":"a"}`, "IDAAS.SDK.REQ.0001"},
 		{"duplicate below", `{"a":{"b":1,"b":2}}`, "IDAAS.SDK.REQ.0001"},
 		{"broken text", "{\"a\":\"\xff\"}", "IDAAS.SDK.REQ.0001"},
-		{"number in a field", `{"access_token":1,"session_token":1,"sso_ticket":1}`, "IDAAS.SDK.REQ.0001"},
-		{"object in a field", `{"access_token":{},"session_token":{},"sso_ticket":{}}`, "IDAAS.SDK.REQ.0001"},
+		{"number in a field", strings.ReplaceAll(every, "?", "1"), "IDAAS.SDK.REQ.0001"},
+		{"object in a field", strings.ReplaceAll(every, "?", "{}"), "IDAAS.SDK.REQ.0001"},
 		{"oversized", long + strings.Repeat(" ", maxBody), "IDAAS.SDK.REQ.0002"},
 	}
 	for _, rt := range routes {
@@ -228,6 +309,22 @@ func TestEmptyFields(t *testing.T) {
 		{"issue_ticket", "device_ip", "IDAAS.SDK.PARAM.0001"},
 		{"issue_ticket", "device_fingerprint", "IDAAS.SDK.PARAM.0001"},
 		{"issue_ticket", "agent", ""},
+		{"bind", "mobile", "IDAAS.SDK.PARAM.0099"},
+		{"bind", "verify_code", "IDAAS.SDK.PARAM.0099"},
+		{"register_bind", "verify_code", "IDAAS.SDK.PARAM.0099"},
+		{"mfa_sms", "mobile", "IDAAS.SDK.PARAM.0099"},
+		{"mfa_sms", "verify_code", "IDAAS.SDK.PARAM.0099"},
+		{"mfa_email", "email", "IDAAS.SDK.PARAM.0099"},
+		{"mfa_email", "verify_code", "IDAAS.SDK.PARAM.0099"},
+		{"captcha_verify", "point_json", "IDAAS.SDK.PARAM.0099"},
+		{"captcha_verify", "token", "IDAAS.SDK.PARAM.0099"},
+		{"captcha_verify", "sender", "IDAAS.SDK.PARAM.0099"},
+		{"send_sms", "mobile", "IDAAS.SDK.PARAM.0099"},
+		{"send_sms", "type", "IDAAS.SDK.PARAM.0099"},
+		{"send_sms", "captcha_token", "IDAAS.SDK.PARAM.0099"},
+		{"send_email", "email", "IDAAS.SDK.PARAM.0099"},
+		{"profile_update", "name", "IDAAS.SDK.PARAM.0099"},
+		{"unbind", "id", "IDAAS.SDK.PARAM.0099"},
 		{"refresh", "session_token", "IDAAS.SDK.PARAM.0099"},
 		{"verify_ticket", "sso_ticket", "IDAAS.SDK.PARAM.0099"},
 	}

@@ -1,34 +1,5 @@
 package idaas
 
-import (
-	"fmt"
-	"net/http"
-
-	"github.com/qqauth/qqauth/authcore"
-)
-
-// The answers to a login, keys in the order of the source document's examples.
-type (
-	loginSuccess struct {
-		SessionToken string          `json:"session_token"`
-		Expire       int64           `json:"expire"`
-		Status       authcore.Status `json:"status"`
-		IDToken      string          `json:"id_token"`
-	}
-	loginPending struct {
-		StateToken string          `json:"state_token"`
-		Data       string          `json:"data"` // JSON in a string
-		Status     authcore.Status `json:"status"`
-	}
-	loginDenied struct {
-		Status authcore.Status `json:"status"`
-		Data   string          `json:"data"`
-	}
-)
-
-// denied is the text of ACCESS_DENIED.
-var denied = texts{zh: "拒绝访问", en: "Access denied"}
-
 func loginQQ(c *call) error {
 	var in struct {
 		AccessToken string `json:"access_token"`
@@ -48,46 +19,6 @@ func loginQQ(c *call) error {
 		return err
 	}
 	return c.outcome(out)
-}
-
-// outcome answers what a login ended in. All of them are HTTP 200.
-func (c *call) outcome(out authcore.Outcome) error {
-	switch out.Status {
-	case authcore.StatusSuccess:
-		return c.ok(loginSuccess{
-			SessionToken: out.Grant.Token.Reveal(),
-			Expire:       seconds(out.Grant.ExpiresIn),
-			Status:       out.Status,
-			IDToken:      out.Grant.IDToken,
-		})
-	case authcore.StatusUserRegister, authcore.StatusSocialBind:
-		data, err := flow(out.Ways)
-		if err != nil {
-			return err
-		}
-		return c.ok(loginPending{StateToken: out.StateToken, Data: data, Status: out.Status})
-	case authcore.StatusAccessDenied:
-		return c.ok(loginDenied{Status: out.Status, Data: denied.in(languageOf(c.r.Header))})
-	default:
-		return fmt.Errorf("login ended in unknown status %q", out.Status)
-	}
-}
-
-// flow is the `data` of a login that waits for a phone or an e-mail address.
-func flow(ways []authcore.Way) (string, error) {
-	words := map[authcore.Way]string{authcore.WayPhone: "VERIFY_PHONE", authcore.WayEmail: "VERIFY_EMAIL"}
-	data := struct {
-		Flow []string `json:"socialBindOrRegisterFlow"`
-	}{[]string{}}
-	for _, w := range ways {
-		word, ok := words[w]
-		if !ok {
-			return "", fmt.Errorf("login offers unknown way %q", w)
-		}
-		data.Flow = append(data.Flow, word)
-	}
-	b, err := encode(data)
-	return string(b), err
 }
 
 // idToken answers a fresh id_token beside the session token that it was asked
@@ -115,9 +46,5 @@ func logout(c *call) error {
 	if !ok || session == "" && bearer == "" {
 		return refuse(sessionInvalid, "session-token and Authorization are empty or malformed")
 	}
-	if err := c.service.Logout(c.r.Context(), c.client, session, bearer); err != nil {
-		return err
-	}
-	c.w.WriteHeader(http.StatusOK)
-	return nil
+	return c.done(c.service.Logout(c.r.Context(), c.client, session, bearer))
 }

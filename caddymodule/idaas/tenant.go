@@ -92,11 +92,5 @@ func verifyTicket(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.ok(struct {
-		ID       authcore.UserID `json:"id"`
-		UserName string          `json:"userName"`
-		Name     string          `json:"name"`
-		Mobile   string          `json:"mobile"`
-		Email    string          `json:"email"`
-	}{p.ID, p.UserName, p.Name, p.Mobile, p.Email})
+	return c.ok(infoOf(p))
 }

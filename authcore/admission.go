@@ -34,6 +34,7 @@ type admission struct {
 	ring      *token.Ring
 	limits    *Limits
 	lifetimes *Lifetimes
+	codes     bool // can be sent, for which the session must be found by its device
 	// proved is what QQ has proved, in the fields that a pending login keeps of it.
 	proved Pending
 
@@ -56,7 +57,7 @@ func (s *Service) newAdmission(c *client, caller Caller) admission {
 	now, ring := s.node.now(), s.node.keys.Ring()
 	return admission{
 		client: c, caller: caller, device: s.device(caller.Fingerprint), now: now, ring: ring,
-		limits: &s.cfg.Limits, lifetimes: &s.cfg.Lifetimes,
+		limits: &s.cfg.Limits, lifetimes: &s.cfg.Lifetimes, codes: len(s.cfg.Senders) > 0,
 		newSession: newSessionID(),
 		newPending: PendingID(token.NewStateID(now)),
 		newToken:   SessionToken{ring.NewOpaque(kindSession)},
@@ -150,7 +151,7 @@ func (a *admission) succeed(tx Tx, record *LoginRecord, methods []Method) error 
 			return err
 		}
 	}
-	surplus, err := endOldest(tx, a.user.ID, a.client.ID, record.Sessions, a.now)
+	surplus, err := endOldest(tx, a.user.ID, a.client.ID, record.Sessions, a.lifetimes.Idle > 0, a.now)
 	if err != nil {
 		return err
 	}
@@ -168,6 +169,9 @@ func (a *admission) succeed(tx Tx, record *LoginRecord, methods []Method) error 
 	}
 	a.session.allowIdle(a.lifetimes.Idle, a.now)
 	tx.PutSession(a.session)
+	if a.codes {
+		tx.ListSession(a.session)
+	}
 	return nil
 }
 

@@ -177,6 +177,7 @@ func (n *Node) bindDevice(ctx context.Context, to *Session, device DeviceHash) e
 			return nil, nil
 		}
 		tx.PutSession(session)
+		tx.ListSession(session)
 		return []Event{{User: to.User, Session: to.ID}}, nil
 	})
 }

@@ -36,6 +36,7 @@ func (b *importing) session(tx Tx, s *Session) error {
 		return nil
 	}
 	tx.PutSession(*s)
+	tx.ListSession(*s)
 	tx.PutAccess(mark.Access, Access{Expires: s.Expires})
 	b.report.Sessions++
 	return nil

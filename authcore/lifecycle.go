@@ -147,9 +147,9 @@ func withChildren(refs []SessionRef, picked func(SessionRef) bool) []SessionRef 
 	return out
 }
 
-// endOldest makes room for one more session of a user at a client. Those that have
-// ended because nobody used them go first.
-func endOldest(tx Tx, user UserID, client ClientID, refs []SessionRef, now time.Time) ([]Event, error) {
+// endOldest makes room for one more session of a user at a client. If sessions may
+// not go unused for ever, those that did go first.
+func endOldest(tx Tx, user UserID, client ClientID, refs []SessionRef, idles bool, now time.Time) ([]Event, error) {
 	var here []SessionRef
 	for _, r := range refs {
 		if r.Client == client && now.Before(r.Expires) {
@@ -159,8 +159,25 @@ func endOldest(tx Tx, user UserID, client ClientID, refs []SessionRef, now time.
 	if len(here) < sessionsPerClient {
 		return nil, nil
 	}
-	var unused []SessionRef
-	for _, r := range here {
+	slices.SortFunc(here, func(a, b SessionRef) int { return a.Issued.Compare(b.Issued) })
+	surplus := here[:len(here)-sessionsPerClient+1]
+	if idles {
+		unused, err := unusedAmong(tx, here, now)
+		if err != nil {
+			return nil, err
+		}
+		if len(unused) > 0 {
+			surplus = unused
+		}
+	}
+	return deleteSessions(tx, user, withChildren(refs, func(r SessionRef) bool {
+		return slices.ContainsFunc(surplus, func(s SessionRef) bool { return s.ID == r.ID })
+	})), nil
+}
+
+// unusedAmong lists the sessions that have ended because nobody used them.
+func unusedAmong(tx Tx, refs []SessionRef, now time.Time) (unused []SessionRef, err error) {
+	for _, r := range refs {
 		s, _, err := tx.SessionByID(r.ID)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, err
@@ -169,17 +186,7 @@ func endOldest(tx Tx, user UserID, client ClientID, refs []SessionRef, now time.
 			unused = append(unused, r)
 		}
 	}
-	is := func(list []SessionRef) func(SessionRef) bool {
-		return func(r SessionRef) bool {
-			return slices.ContainsFunc(list, func(s SessionRef) bool { return s.ID == r.ID })
-		}
-	}
-	if len(unused) > 0 {
-		return deleteSessions(tx, user, withChildren(refs, is(unused))), nil
-	}
-	slices.SortFunc(here, func(a, b SessionRef) int { return a.Issued.Compare(b.Issued) })
-	surplus := here[:len(here)-sessionsPerClient+1]
-	return deleteSessions(tx, user, withChildren(refs, is(surplus))), nil
+	return unused, nil
 }
 
 func deleteSessions(tx Tx, user UserID, refs []SessionRef) []Event {

@@ -81,10 +81,11 @@ type Tx interface {
 	// a device, at least 16 of them if there are as many; none is no error. The
 	// oldest comes first. It may name expired ones.
 	Waiting(ClientID, DeviceHash) ([]PendingRef, error)
-	// SessionsAt lists the newest of the sessions of a client that were made on a
-	// device, at least 8 of them if there are as many; none is no error. The
-	// oldest, by Issued, comes first. It may name some that have expired or were
-	// deleted.
+	// SessionsAt lists the newest of the sessions of a client on a device that were
+	// given to ListSession, at least 8 of them if there are as many; none is no
+	// error. The
+	// oldest, by Issued, comes first. It may name others, and some that have
+	// expired or were deleted.
 	SessionsAt(ClientID, DeviceHash) ([]SessionRef, error)
 	// UserByHandle reads the user that a phone number or an e-mail address
 	// belongs to.
@@ -124,6 +125,9 @@ type Tx interface {
 	// PutSession writes a session under its token and its public id, and its
 	// line in the user's list.
 	PutSession(Session)
+	// ListSession lets SessionsAt list a session that PutSession writes; one without
+	// a device is listed nowhere.
+	ListSession(Session)
 	// DeleteSession removes a session, its public id and its line in the list
 	// of the user.
 	DeleteSession(UserID, SessionRef)

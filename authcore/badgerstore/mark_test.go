@@ -25,6 +25,7 @@ func TestMissingMarkVoidsSessions(t *testing.T) {
 		tx.PutCode(code)
 		tx.PutCaptcha(captcha)
 		tx.PutSession(atDevice)
+		tx.ListSession(atDevice)
 		return nil
 	})); err != nil {
 		t.Fatal(err)

@@ -97,23 +97,31 @@ func (t *tx) PutSession(s authcore.Session) {
 	t.set(entry{key: idKey, plain: at.plain(), expires: expires})
 
 	now := t.store.cfg.Now()
-	line := authcore.SessionRef{
-		ID: s.ID, Token: s.Token, Client: s.Client, Issued: s.Issued, Expires: s.Expires, Parent: s.Parent,
-	}
 	t.editList(s.User, func(refs []authcore.SessionRef) []authcore.SessionRef {
 		// As long as the session's own records are kept: whoever ends all sessions of
 		// the list leaves none that names the user.
 		refs = slices.DeleteFunc(refs, func(r authcore.SessionRef) bool {
 			return r.ID == s.ID || now.After(r.Expires.Add(grace))
 		})
-		return append(refs, line)
+		return append(refs, lineOf(&s))
 	})
+}
+
+func lineOf(s *authcore.Session) authcore.SessionRef {
+	return authcore.SessionRef{
+		ID: s.ID, Token: s.Token, Client: s.Client, Issued: s.Issued, Expires: s.Expires, Parent: s.Parent,
+	}
+}
+
+// ListSession implements [authcore.Tx].
+func (t *tx) ListSession(s authcore.Session) {
 	if s.Device == (authcore.DeviceHash{}) {
 		return
 	}
+	now := t.store.cfg.Now()
 	editLines(t, kindDevice.at(s.Client, s.Device), sessionExpiry, func(refs []authcore.SessionRef) []authcore.SessionRef {
 		refs = slices.DeleteFunc(refs, func(r authcore.SessionRef) bool { return r.ID == s.ID || !now.Before(r.Expires) })
-		refs = append(refs, line)
+		refs = append(refs, lineOf(&s))
 		slices.SortStableFunc(refs, func(a, b authcore.SessionRef) int { return a.Issued.Compare(b.Issued) })
 		return refs[max(0, len(refs)-maxAtDevice):]
 	})
@@ -133,7 +141,7 @@ func (t *tx) DeleteSession(user authcore.UserID, ref authcore.SessionRef) {
 		if now.token != ref.Token {
 			t.delete(kindSession.hash(now.token))
 		}
-		if now.device != (authcore.DeviceHash{}) {
+		if at, err := t.SessionsAt(ref.Client, now.device); err == nil && slices.ContainsFunc(at, is) {
 			editLines(t, kindDevice.at(ref.Client, now.device), sessionExpiry, without)
 		}
 	}

@@ -141,6 +141,9 @@ func (t *tx) Sessions(id authcore.UserID) (refs []authcore.SessionRef, err error
 // maxAtDevice is how many sessions of one client on one device are listed.
 const maxAtDevice = 8
 
+// ListSession implements [authcore.Tx]. An index lists all of them.
+func (t *tx) ListSession(authcore.Session) {}
+
 // SessionsAt implements [authcore.Tx].
 func (t *tx) SessionsAt(client authcore.ClientID, device authcore.DeviceHash) (refs []authcore.SessionRef, err error) {
 	if !isText(client) {

@@ -5,13 +5,13 @@ import (
 	"encoding/base64"
 	"image"
 	"image/png"
-	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/qqauth/qqauth/authcore/slider"
+	"github.com/qqauth/qqauth/internal/solver"
 )
 
 // puzzles are 50 that a pool has drawn.
@@ -67,65 +67,10 @@ func TestPuzzlesCanBeSolved(t *testing.T) {
 		if puzzle.X < 70 || puzzle.X > 255 {
 			t.Errorf("the piece belongs to %d", puzzle.X)
 		}
-		if x := solve(picture, piece); x < puzzle.X-5 || x > puzzle.X+5 {
-			t.Errorf("puzzle %d: the piece seems to belong to %d, and belongs to %d", i, x, puzzle.X)
+		x, err := solver.Solve(puzzle.Picture, puzzle.Piece)
+		if err != nil || x < puzzle.X-5 || x > puzzle.X+5 {
+			t.Errorf("puzzle %d: the piece seems to belong to %d (%v), and belongs to %d", i, x, err, puzzle.X)
 		}
-	}
-}
-
-// solve returns where the normalised cross-correlation of the piece's opaque
-// pixels with the picture's is highest.
-func solve(picture, piece image.Image) int {
-	var points []image.Point
-	var values []float64
-	for y := range piece.Bounds().Dy() {
-		for x := range piece.Bounds().Dx() {
-			if _, _, _, a := piece.At(x, y).RGBA(); a == 0xffff {
-				points, values = append(points, image.Pt(x, y)), append(values, light(piece, x, y))
-			}
-		}
-	}
-	normalise(values)
-	wide := picture.Bounds().Dx()
-	lights := make([]float64, wide*picture.Bounds().Dy())
-	for i := range lights {
-		lights[i] = light(picture, i%wide, i/wide)
-	}
-	best, at := math.Inf(-1), -1
-	under := make([]float64, len(points))
-	for x := range wide - piece.Bounds().Dx() + 1 {
-		for i, p := range points {
-			under[i] = lights[p.Y*wide+p.X+x]
-		}
-		normalise(under)
-		var sum float64
-		for i := range values {
-			sum += values[i] * under[i]
-		}
-		if sum > best {
-			best, at = sum, x
-		}
-	}
-	return at
-}
-
-func light(img image.Image, x, y int) float64 {
-	r, g, b, _ := img.At(x, y).RGBA()
-	return 0.299*float64(r) + 0.587*float64(g) + 0.114*float64(b)
-}
-
-// normalise brings the mean to 0 and the length to 1.
-func normalise(v []float64) {
-	var sum, squares float64
-	for _, x := range v {
-		sum += x
-	}
-	for i := range v {
-		v[i] -= sum / float64(len(v))
-		squares += v[i] * v[i]
-	}
-	for i := range v {
-		v[i] /= math.Sqrt(squares) + 1e-9
 	}
 }
 
@@ -174,7 +119,7 @@ func TestHoleIsSeen(t *testing.T) {
 		for y := range 155 {
 			for x := range 47 {
 				if _, _, _, a := piece.At(x, y).RGBA(); a == 0xffff {
-					hole, cut = hole+light(picture, puzzle.X+x, y), cut+light(piece, x, y)
+					hole, cut = hole+solver.Light(picture, puzzle.X+x, y), cut+solver.Light(piece, x, y)
 				}
 			}
 		}

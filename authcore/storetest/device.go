@@ -95,8 +95,10 @@ func testSessionsAt(t *testing.T, f *Fixture) {
 		tx.PutUser(user("u"))
 		tx.PutUser(user("v"))
 		tx.PutSession(made[atDevice-1])
+		tx.ListSession(made[atDevice-1])
 		for _, s := range made[:atDevice-1] {
 			tx.PutSession(s)
+			tx.ListSession(s)
 		}
 		putSessionsAside(tx)
 	})
@@ -122,6 +124,7 @@ func testSessionsAtGo(t *testing.T, f *Fixture, s, newest authcore.Session) {
 	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		tx.RetireToken(s.Token, authcore.Retired{Session: s.ID, At: base, Expires: s.Expires})
 		tx.PutSession(again)
+		tx.ListSession(again)
 	})
 	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got := sessionsAt(t, tx, "client", hash("device"))
@@ -150,6 +153,7 @@ func putSessionsAside(tx authcore.Tx) {
 		s := session(authcore.SessionID(what), "u", what)
 		change(&s)
 		tx.PutSession(s)
+		tx.ListSession(s)
 	}
 }
 

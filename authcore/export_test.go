@@ -11,7 +11,10 @@ const KindSession = kindSession
 const EventLogSize = len(eventLog{}.ring)
 
 // Beat is what the node does every few seconds.
-func (n *Node) Beat() { n.beat() }
+func (n *Node) Beat() {
+	n.beat()
+	n.noteLive(n.now())
+}
 
 // Rotate is what the node does every hour.
 func (n *Node) Rotate() { n.rotate() }

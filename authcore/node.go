@@ -24,6 +24,10 @@ const (
 	pollEvery = 250 * time.Millisecond
 )
 
+// lookEvery is how often a node notes that sessions with requests in flight are in
+// use: several times in the shortest time that they may go unused, 1 s.
+const lookEvery = 250 * time.Millisecond
+
 // rotateEvery is how often a node looks whether a key of the ring is due.
 const rotateEvery = time.Hour
 
@@ -141,8 +145,9 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) run() {
-	beat, rotate := time.NewTicker(pulse), time.NewTicker(rotateEvery)
+	beat, look, rotate := time.NewTicker(pulse), time.NewTicker(lookEvery), time.NewTicker(rotateEvery)
 	defer beat.Stop()
+	defer look.Stop()
 	defer rotate.Stop()
 	n.rotate()
 	for {
@@ -151,6 +156,8 @@ func (n *Node) run() {
 			return
 		case <-beat.C:
 			n.beat()
+		case <-look.C:
+			n.noteLive(n.now())
 		case <-rotate.C:
 			n.rotate()
 		}
@@ -169,7 +176,6 @@ func (n *Node) inBackground(f func()) {
 func (n *Node) beat() {
 	now := n.now()
 	n.live.expire(now)
-	n.noteLive(now)
 	if n.feed != nil && n.silent(now) {
 		n.live.endAll() // what was revoked meanwhile is not known
 	}

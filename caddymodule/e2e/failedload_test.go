@@ -34,6 +34,13 @@ func TestFailedReload(t *testing.T) {
 			if status, body := w.tryReload(broken.file, pairs...); status == http.StatusOK {
 				t.Fatalf("the reload was to fail: %s", body)
 			}
+			// Caddy's servers listen before the last of them fails, and take with
+			// them whoever had connected.
+			w.await("connections", func() bool {
+				_, atApp := try(t, "GET", w.url("APP", "/"), nil)
+				_, atLogin := try(t, "GET", w.url("LOGIN", "/.qqauth/health"), nil)
+				return atApp == nil && atLogin == nil
+			})
 			w.guarded("/", g.Session).want(http.StatusOK, "")
 			w.admin("POST", "/users/"+user+"/enable", nil).want(http.StatusNoContent, "")
 			if up := w.metric("qqauth_store_up"); up != 1 {

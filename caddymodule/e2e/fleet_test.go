@@ -40,9 +40,12 @@ type fleet struct {
 
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
-	w := prepareWorld(t, "public_url http://localhost:$LOGIN", "public_url "+fleetURL,
-		"audience http://localhost:$APP", "audience "+fleetAudience, "$CORE", fleetCore)
-	return &fleet{world: w, secretKey: randomHex(32)}
+	return &fleet{world: prepareWorld(t, fleetPairs...), secretKey: randomHex(32)}
+}
+
+// fleetPairs make a Caddyfile of one node one of a fleet's.
+var fleetPairs = []string{
+	"public_url http://localhost:$LOGIN", "public_url " + fleetURL, "audience http://localhost:$APP", "audience " + fleetAudience, "$CORE", fleetCore,
 }
 
 // home makes the home of a node that gets to the database by a DSN. At the end of
@@ -84,9 +87,15 @@ func (h *home) holdsNoSecret(what, text, dsn, secretKey string) {
 // worldFile.
 func (f *fleet) node(t *testing.T, dsn string, pairs ...string) *world {
 	t.Helper()
+	return f.nodeOf(t, worldFile, dsn, pairs...)
+}
+
+// nodeOf is node with another Caddyfile.
+func (f *fleet) nodeOf(t *testing.T, caddyfile, dsn string, pairs ...string) *world {
+	t.Helper()
 	w := *f.world
 	w.pairs = slices.Concat(pairs, f.pairs)
-	w.server = f.home(t, dsn, f.secretKey).start(worldFile, w.pairs...)
+	w.server = f.home(t, dsn, f.secretKey).start(caddyfile, w.pairs...)
 	return &w
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -18,7 +19,8 @@ import (
 )
 
 // secretsFile has every kind of secret as a placeholder, access logs on every
-// site, and logs all that Caddy can log.
+// site, and logs all that Caddy can log. No header of its guard holds a phone:
+// reverse_proxy itself logs, as debug, what it sends to an upstream.
 const secretsFile = `{
 	debug
 	qqauth {
@@ -42,7 +44,16 @@ const secretsFile = `{
 			secret {env.E2E_GATE_SECRET}
 			qq 101234567
 			unknown_user register
+			verify phone email
 		}
+		client vault {
+			qq 101234567
+			mfa phone email
+		}
+		sms webhook $HOOK/hook {
+			secret {env.E2E_HOOK_SECRET}
+		}
+		email file $DIR/email.jsonl
 		attempts off
 		admin_api
 	}
@@ -59,7 +70,7 @@ http://localhost:$APP {
 	log
 	qqauth_guard {
 		audience http://localhost:$APP
-		client demo-app
+		client demo-app gate vault
 		public /healthz
 		header X-User-Id {user.id}
 	}
@@ -73,9 +84,12 @@ http://localhost:$PLAIN {
 
 // ledger notes secrets, so that all that was written can be searched for them.
 type ledger struct {
-	t    *testing.T
-	kept map[string]string // what it is, by secret
+	t     *testing.T
+	kept  map[string]string // what it is, by secret
+	codes map[string]bool   // too short to be searched for as they are
 }
+
+func newLedger(t *testing.T) *ledger { return &ledger{t, map[string]string{}, map[string]bool{}} }
 
 func (l *ledger) keep(what, secret string) string {
 	l.t.Helper()
@@ -99,6 +113,17 @@ func (l *ledger) search(where, text string) {
 			}
 		}
 	}
+	for code := range l.codes {
+		if found := codePattern(code).FindString(text); found != "" {
+			l.t.Errorf("%s holds the code %s: %q", where, code, found[:min(len(found), 400)])
+		}
+	}
+}
+
+// codePattern finds a line in which a code stands by itself, not as a part of
+// another number or word.
+func codePattern(code string) *regexp.Regexp {
+	return regexp.MustCompile(`.*(?:^|[^0-9A-Za-z.])` + code + `(?:[^0-9A-Za-z]|$).*`)
 }
 
 func randomHex(n int) string {
@@ -111,9 +136,9 @@ func randomHex(n int) string {
 // Caddy has written or tells for each of them.
 func TestSecrets(t *testing.T) {
 	h := newHome(t)
-	l := &ledger{t, map[string]string{}}
+	l := newLedger(t)
 	secret := map[string]string{}
-	for _, name := range []string{"SECRET_KEY", "APP_KEY", "DEMO_SECRET", "GATE_SECRET"} {
+	for _, name := range []string{"SECRET_KEY", "APP_KEY", "DEMO_SECRET", "GATE_SECRET", "HOOK_SECRET"} {
 		secret[name] = l.keep(name, randomHex(32))
 		h.env = append(h.env, "E2E_"+name+"="+secret[name])
 	}
@@ -122,11 +147,14 @@ func TestSecrets(t *testing.T) {
 	h.write("previous_key", l.keep("previous secret_key", randomHex(32)))
 
 	w := prepareWorld(t)
-	w.server = h.start(secretsFile, append(w.pairs, "$DIR", h.dir)...)
+	gate := newGateway(t)
+	w.pairs = append(w.pairs, "$DIR", h.dir, "$HOOK", gate.URL)
+	w.server = h.start(secretsFile, w.pairs...)
 	w.useSecrets(l, secret)
+	w.useCodes(l, gate, secret["HOOK_SECRET"])
 	w.misuseSecrets(l, secret)
 	w.misuseQQ(l)
-	w.reload(secretsFile, append(w.pairs, "$DIR", h.dir)...)
+	w.reload(secretsFile, w.pairs...)
 
 	for _, path := range []string{"/metrics", "/config/"} {
 		l.search(path, w.ask("GET", w.url("ADMIN", path), nil).want(http.StatusOK, "").text())
@@ -145,6 +173,7 @@ func TestSecrets(t *testing.T) {
 	log := w.logged()
 	l.search("the log", log)
 	w.checkAccessLog(log)
+	w.checkAudit(log)
 	l.searchFiles(w.storeDir())
 }
 
@@ -332,6 +361,8 @@ func (w *world) checkAccessLog(log string) {
 	for path, wantOurs := range map[string]bool{
 		"/api/v2/tenant/token": true, "/api/v2/sdk/logout": true, "/elsewhere": true, "/rs": true, "/misplaced": true,
 		"/qq-simulator/oauth2.0/me": true, "/api/v2/tenant/sso/sso-ticket/verify": false, "/": false,
+		"/api/v2/sdk/social/register-bind": true, "/api/v2/sdk/mfa/sms": true, "/api/v2/sdk/mobile-by-token": true,
+		"/api/v2/sdk/sms/send": true, "/api/v2/sdk/captcha/verify": false, "/api/v2/sdk/profile/update": false,
 	} {
 		ours := loggers[path]["http.log.access.qqauth"] > 0
 		if ours != wantOurs || len(loggers[path]) == 0 {

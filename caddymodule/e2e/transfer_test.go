@@ -146,7 +146,7 @@ func TestMoveToAndFromPostgres(t *testing.T) {
 
 func (m *mover) testMove(from, to string, running bool) {
 	t := m.t
-	l := &ledger{t, map[string]string{}}
+	l := newLedger(t)
 	m.serve(from)
 	player, banned := m.account(0), m.account(1)
 	g, gone := m.login(demoApp, player), m.login(demoApp, banned)

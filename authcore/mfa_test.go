@@ -382,6 +382,34 @@ func TestNumberCannotBeFoundOutAtMFA(t *testing.T) {
 	}
 }
 
+// TestLimitsDoNotTellTheNumber: what was sent to the right number, or to the one
+// that is guessed, within a login of the attacker's own limits both alike.
+func TestLimitsDoNotTellTheNumber(t *testing.T) {
+	for name, before := range map[string]func(*codeWorld){
+		"after a code to the right one": func(w *codeWorld) {
+			want(t, "send", w.send("MFA_AUTH_SMS", ownPhone), nil)
+		},
+		"after codes to both by another flow": func(w *codeWorld) {
+			other := w.as(secondClient, phone)
+			w.qq2.know("access", qqAccount{openID: "FEDCBA9876543210FEDCBA9876543210"})
+			other.login(player{access: "access", openID: "FEDCBA9876543210FEDCBA9876543210"}, authcore.StatusUserRegister)
+			want(t, "send to the right one", other.send("REGISTER_SMS", ownPhone), nil)
+			want(t, "send to the wrong one", other.send("REGISTER_SMS", otherPhone), nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newCodeWorld(t, mfa(authcore.WayPhone), func(cfg *authcore.Config) {
+				clientOf(cfg, secondClient).Unknown = authcore.UnknownRegister
+				clientOf(cfg, secondClient).Verify = []authcore.Way{authcore.WayPhone}
+			})
+			w.login(w.known(ownPhone), authcore.StatusMFAAuth)
+			before(w)
+			want(t, "the wrong number", w.send("MFA_AUTH_SMS", otherPhone), authcore.ErrLimited)
+			want(t, "the right number", w.send("MFA_AUTH_SMS", ownPhone), authcore.ErrLimited)
+		})
+	}
+}
+
 func TestStarredSpelling(t *testing.T) {
 	for _, starred := range []string{"+86-152****7321", "152****7321"} {
 		t.Run(starred, func(t *testing.T) {

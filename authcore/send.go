@@ -1,6 +1,7 @@
 package authcore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,13 +103,14 @@ type sending struct {
 	to      string // empty if nothing is sent
 	user    UserID // whom it is for
 	proved  bool   // the login has proved who that is, by other than a code
-	probed  bool   // the user's is another phone or address
+	probed  bool   // the user's is another phone or address: own
+	own     string
 	hash    CodeHash
 }
 
 func (f *sending) decide(tx Tx) error {
 	f.verdict, f.stopped, f.purpose = nil, false, ""
-	f.to, f.user, f.proved, f.probed, f.hash = "", "", false, false, CodeHash{}
+	f.to, f.user, f.proved, f.probed, f.own, f.hash = "", "", false, false, "", CodeHash{}
 	if err := f.usePass(tx); err != nil {
 		return err
 	}
@@ -137,7 +139,7 @@ func (f *sending) decide(tx Tx) error {
 }
 
 // quotas are the limits of a sending, and which of them is that on all. For a guess
-// at somebody's phone or address they are the same as for the right one, so that
+// at somebody's phone or address they are those of the right one, too, so that
 // none tells. What is not sent uses up none but its address's and, where it was
 // such a guess, the user's.
 func (f *sending) quotas() (q quotas, total int) {
@@ -145,13 +147,13 @@ func (f *sending) quotas() (q quotas, total int) {
 	if l.Off {
 		return nil, -1
 	}
-	ring, target := f.service.node.keys.Ring(), f.to
-	if target == "" {
-		target = f.request.To.Value
-	}
+	ring, way := f.service.node.keys.Ring(), f.request.To.Way
 	total = -1
 	if f.to != "" || f.probed {
-		q.addTarget(ring, l, f.request.To.Way, target)
+		q.addTarget(ring, l, way, cmp.Or(f.to, f.own))
+		if f.probed {
+			q.addTarget(ring, l, way, f.request.To.Value)
+		}
 		q.add(ring, l.ClientHour, time.Hour, "sent for client", string(f.client.ID))
 		q.add(ring, l.TotalDay, 24*time.Hour, "sent")
 		if l.TotalDay > 0 {
@@ -240,7 +242,7 @@ func (f *sending) tryLogin(tx Tx, id PendingID) (found bool, err error) {
 	case f.request.To.is(own):
 		f.to = own
 	default:
-		f.probed = true
+		f.probed, f.own = true, own
 	}
 	return true, nil
 }

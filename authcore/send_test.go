@@ -369,7 +369,7 @@ func TestRestartForgetsNoCounter(t *testing.T) {
 // on the device, and to nobody afterwards.
 func TestCodeForASession(t *testing.T) {
 	w := newCodeWorld(t)
-	p := w.known()
+	p := w.newPlayer()
 	want(t, "send to a starred number", w.send("UPDATE_MOBILE_SMS", "152****7321"), nil)
 	for name, other := range map[string]*codeWorld{"device": w.as(mainClient, tablet), "client": w.as(receiverClient, phone)} {
 		want(t, "send for another "+name, other.send("UPDATE_MOBILE_SMS", ownPhone), nil)

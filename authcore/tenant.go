@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
 	"time"
 
 	"github.com/qqauth/qqauth/authcore/opaque"
@@ -47,26 +48,36 @@ func (s *Service) CheckBearer(bearer string) (ClientID, error) {
 }
 
 // TenantUser is a client's user as its backend may see them; ErrNoUser for anyone
-// who has no account at the client's QQ application.
+// who neither has an account at the client's QQ application nor has proved a phone
+// or an address, or is logged in, at the client.
 func (s *Service) TenantUser(ctx context.Context, tenant ClientID, id UserID) (m ManagedUser, err error) {
 	c := s.clients[tenant]
 	if c == nil {
 		return m, ErrUnknownClient
 	}
-	u, err := s.UserByID(ctx, id)
-	if err == nil && !c.knows(&u) {
-		err = ErrNoUser
-	}
+	u, err := s.findUser(ctx, func(tx Tx) (User, error) {
+		u, err := tx.User(id)
+		if err == nil {
+			err = c.knows(tx, &u)
+		}
+		return u, err
+	})
 	if err != nil {
 		return m, err
 	}
 	return ManagedUser{Profile: c.profile(&u), Disabled: u.Disabled}, nil
 }
 
-// knows reports whether the user can log in at the client.
-func (c *client) knows(u *User) bool {
-	_, ok := u.link(c.App)
-	return ok
+// knows answers ErrNoUser for a user who is none of the client's.
+func (c *client) knows(tx Tx, u *User) error {
+	if _, linked := u.link(c.App); linked || slices.Contains(u.MobileVia, c.ID) || slices.Contains(u.EmailVia, c.ID) {
+		return nil
+	}
+	refs, err := tx.Sessions(u.ID)
+	if err != nil || slices.ContainsFunc(refs, func(r SessionRef) bool { return r.Client == c.ID }) {
+		return err
+	}
+	return ErrNoUser
 }
 
 // TenantDisable is [Service.Disable] or [Service.Enable] for a client's own user.
@@ -97,8 +108,8 @@ func (s *Service) changeOwn(ctx context.Context, tenant ClientID, id UserID, aud
 		return ErrUnknownClient
 	}
 	return s.changeUser(ctx, id, AuditEvent{Name: audit, Client: tenant}, func(tx Tx, u User) ([]Event, error) {
-		if !c.knows(&u) {
-			return nil, ErrNoUser
+		if err := c.knows(tx, &u); err != nil {
+			return nil, err
 		}
 		return change(tx, u)
 	})

@@ -179,6 +179,25 @@ func TestTenantDisable(t *testing.T) {
 	}
 }
 
+// TestTenantReachesWhoUnbindsQQ: a user does not get out of the reach of the backend
+// whose session goes on.
+func TestTenantReachesWhoUnbindsQQ(t *testing.T) {
+	w := newWorld(t)
+	p := w.newPlayer()
+	w.changeUser(p.user, func(u *authcore.User) { u.Links = nil })
+	_, err := w.TenantUser(t.Context(), mainClient, p.user)
+	want(t, "look up", err, nil)
+	_, err = w.TenantUser(t.Context(), foreignClient, p.user)
+	want(t, "look up by another client", err, authcore.ErrNoUser)
+	want(t, "end the sessions", w.TenantEndSessions(t.Context(), mainClient, p.user), nil)
+	want(t, "the session", w.admit(w.guard(), p.session), authcore.ErrSession)
+	_, err = w.TenantUser(t.Context(), mainClient, p.user)
+	want(t, "look up afterwards", err, authcore.ErrNoUser)
+	w.changeUser(p.user, func(u *authcore.User) { u.Mobile, u.MobileVia = ownPhone, []authcore.ClientID{mainClient} })
+	_, err = w.TenantUser(t.Context(), mainClient, p.user)
+	want(t, "look up by the phone's client", err, nil)
+}
+
 // TestTenantEnablesWhomItDisabled: a client's backend must not lift the ban of an
 // administrator, or of another client.
 func TestTenantEnablesWhomItDisabled(t *testing.T) {

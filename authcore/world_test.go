@@ -269,7 +269,7 @@ func (w *world) raw(user authcore.UserID, change func(*authcore.Session)) (strin
 		Methods: []authcore.Method{authcore.MethodQQ}, AuthTime: now, Issued: now, Expires: now.Add(168 * time.Hour),
 	}
 	change(&s)
-	w.write(func(tx authcore.Tx) { tx.PutSession(s) })
+	w.write(func(tx authcore.Tx) { tx.PutSession(s); tx.ListSession(s) })
 	return secret.Reveal(), s.ID
 }
 

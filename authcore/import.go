@@ -126,7 +126,7 @@ func (i *Import) Take(ctx context.Context, records []Record) (report ImportRepor
 	if err := i.node.store.Writable(); err != nil {
 		return report, err
 	}
-	var erased []ErasedHash
+	erased := make(map[ErasedHash]bool)
 	for first := 0; first < len(records); {
 		if err := ctx.Err(); err != nil {
 			return report, err
@@ -136,7 +136,9 @@ func (i *Import) Take(ctx context.Context, records []Record) (report ImportRepor
 			return report, err
 		}
 		report.add(&b.report, first)
-		erased = append(erased, b.gone...)
+		for _, hash := range b.gone {
+			erased[hash] = true
+		}
 		first += len(b.records)
 	}
 	if len(erased) > 0 && !i.dry {

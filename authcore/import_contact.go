@@ -114,10 +114,10 @@ func (b *importing) erased(tx Tx, e *Erased) error {
 }
 
 // eraseUsers erases those users who were erased elsewhere.
-func (i *Import) eraseUsers(ctx context.Context, erased []ErasedHash) error {
+func (i *Import) eraseUsers(ctx context.Context, erased map[ErasedHash]bool) error {
 	ring := i.node.keys.Ring()
 	return exportUsers(ctx, i.node.store, nil, func(r Record) error {
-		if !slices.Contains(erased, erasedUser(ring, r.User.ID)) {
+		if !erased[erasedUser(ring, r.User.ID)] {
 			return nil
 		}
 		return i.node.update(ctx, func(tx Tx) ([]Event, error) {

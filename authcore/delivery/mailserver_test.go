@@ -70,8 +70,9 @@ func serveMail(t *testing.T, kind string, ways ...string) *mailServer {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
-		// It waits for connections that were left open.
-		if err := errors.Join(server.Shutdown(context.Background()), <-served); err != nil {
+		err := server.Shutdown(context.Background()) // waits for connections that were left open
+		listener.Close()                             // which Shutdown does only if Serve has begun
+		if err := errors.Join(err, <-served); err != nil {
 			t.Error(err)
 		}
 	})

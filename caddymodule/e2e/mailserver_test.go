@@ -63,7 +63,9 @@ func newMailServer(t *testing.T) *mailServer {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
-		if err := errors.Join(server.Shutdown(context.Background()), <-served); err != nil {
+		err := server.Shutdown(context.Background()) // waits for connections that were left open
+		listener.Close()                             // which Shutdown does only if Serve has begun
+		if err := errors.Join(err, <-served); err != nil {
 			t.Error(err)
 		}
 	})

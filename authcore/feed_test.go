@@ -108,6 +108,8 @@ func (w *world) secondNode() *secondNode {
 	}
 	s.node = authcore.NewNode(authcore.NodeConfig{Store: s.store, Keys: s.keys, Now: w.clock.Now})
 	w.t.Cleanup(func() { s.node.Close() })
+	await(w.t, "the second node's first look at the ring", func() bool { return s.store.views.Load() > 1 })
+	s.store.takeCalls()
 	var err error
 	if s.Service, err = authcore.NewService(s.node, w.cfg); err != nil {
 		w.t.Fatalf("make a service: %v", err)

@@ -345,3 +345,18 @@ func TestIdleSessionsTakeNoPlace(t *testing.T) {
 	w.again(first)
 	want(t, "the first session, which is in use", w.admit(g, first.session), nil)
 }
+
+// TestLateUseIsWrittenAtOnce: a session that has all but ended is written as used
+// before its request goes on, or another node would refuse the next one.
+func TestLateUseIsWrittenAtOnce(t *testing.T) {
+	const idle = 30 * time.Minute
+	w := newWorld(t, idling(idle))
+	p := w.newPlayer()
+	g := w.guard()
+	want(t, "admission", w.admit(g, p.session), nil)
+	w.clock.step(idle + idle/20)
+	want(t, "admission in the end", w.admit(g, p.session), nil)
+	if last := w.session(p.sid).LastUse; !last.Equal(w.clock.Now()) {
+		t.Errorf("the last use is written as %s; want %s", last, w.clock.Now())
+	}
+}

@@ -82,7 +82,7 @@ func (u *User) unfit() string {
 	if len(u.MobileVia)+len(u.EmailVia) > maxImportedClients {
 		return "a mobile or an email proved through more clients than there can be"
 	}
-	for _, id := range slices.Concat(u.MobileVia, u.EmailVia) {
+	for _, id := range append(slices.Concat(u.MobileVia, u.EmailVia), u.DisabledBy) {
 		if text := string(id); text != cut(text) || strings.ContainsRune(text, 0) {
 			return "a client id over 128 bytes, or that is no text"
 		}

@@ -114,7 +114,7 @@ func (b *importing) change(tx Tx, n int, u User, in *User, added []Link) error {
 	epoch := max(u.Epoch, in.Epoch)
 	disabling := in.Disabled && !u.Disabled
 	if disabling {
-		u.Disabled, epoch = true, max(u.Epoch+1, in.Epoch)
+		u.Disabled, u.DisabledBy, epoch = true, in.DisabledBy, max(u.Epoch+1, in.Epoch)
 		b.report.Disabled++
 	}
 	ends := disabling || epoch != u.Epoch || len(added) > 0 || ways

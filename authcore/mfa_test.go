@@ -385,17 +385,22 @@ func TestNumberCannotBeFoundOutAtMFA(t *testing.T) {
 // TestLimitsDoNotTellTheNumber: what was sent to the right number, or to the one
 // that is guessed, within a login of the attacker's own limits both alike.
 func TestLimitsDoNotTellTheNumber(t *testing.T) {
-	for name, before := range map[string]func(*codeWorld){
-		"after a code to the right one": func(w *codeWorld) {
-			want(t, "send", w.send("MFA_AUTH_SMS", ownPhone), nil)
+	register := func(w *codeWorld, to string) {
+		other := w.as(secondClient, phone)
+		w.qq2.know("access", qqAccount{openID: "FEDCBA9876543210FEDCBA9876543210"})
+		other.login(player{access: "access", openID: "FEDCBA9876543210FEDCBA9876543210"}, authcore.StatusUserRegister)
+		want(t, "send by another login", other.send("REGISTER_SMS", to), nil)
+	}
+	for name, test := range map[string]struct {
+		before       func(*codeWorld)
+		wrong, right error
+	}{
+		"after a code to the right one": {
+			func(w *codeWorld) { want(t, "send", w.send("MFA_AUTH_SMS", ownPhone), nil) }, authcore.ErrLimited, authcore.ErrLimited,
 		},
-		"after codes to both by another flow": func(w *codeWorld) {
-			other := w.as(secondClient, phone)
-			w.qq2.know("access", qqAccount{openID: "FEDCBA9876543210FEDCBA9876543210"})
-			other.login(player{access: "access", openID: "FEDCBA9876543210FEDCBA9876543210"}, authcore.StatusUserRegister)
-			want(t, "send to the right one", other.send("REGISTER_SMS", ownPhone), nil)
-			want(t, "send to the wrong one", other.send("REGISTER_SMS", otherPhone), nil)
-		},
+		"after one by another login": {func(w *codeWorld) { register(w, ownPhone) }, authcore.ErrLimited, authcore.ErrLimited},
+		// Were it the right one, it would be refused as well.
+		"after one to the wrong one by another login": {func(w *codeWorld) { register(w, otherPhone) }, authcore.ErrLimited, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newCodeWorld(t, mfa(authcore.WayPhone), func(cfg *authcore.Config) {
@@ -403,11 +408,23 @@ func TestLimitsDoNotTellTheNumber(t *testing.T) {
 				clientOf(cfg, secondClient).Verify = []authcore.Way{authcore.WayPhone}
 			})
 			w.login(w.known(ownPhone), authcore.StatusMFAAuth)
-			before(w)
-			want(t, "the wrong number", w.send("MFA_AUTH_SMS", otherPhone), authcore.ErrLimited)
-			want(t, "the right number", w.send("MFA_AUTH_SMS", ownPhone), authcore.ErrLimited)
+			test.before(w)
+			want(t, "the wrong number", w.send("MFA_AUTH_SMS", otherPhone), test.wrong)
+			want(t, "the right number", w.send("MFA_AUTH_SMS", ownPhone), test.right)
 		})
 	}
+}
+
+// TestFailingSenderDoesNotTellTheNumber: while nothing can be sent, a wrong number
+// fails as the right one does; what nothing waits for is answered as ever.
+func TestFailingSenderDoesNotTellTheNumber(t *testing.T) {
+	w := newCodeWorld(t, mfa(authcore.WayPhone))
+	w.login(w.known(ownPhone), authcore.StatusMFAAuth)
+	w.texts.fail(errGateway)
+	want(t, "the right number", w.send("MFA_AUTH_SMS", ownPhone), authcore.ErrSend)
+	w.clock.step(2 * time.Minute)
+	want(t, "a wrong number", w.send("MFA_AUTH_SMS", otherPhone), authcore.ErrSend)
+	want(t, "what nothing waits for", w.send("REGISTER_SMS", "+86-15201657323"), nil)
 }
 
 func TestStarredSpelling(t *testing.T) {

@@ -161,7 +161,7 @@ func (c *change) decide(tx Tx, session Session, u User) ([]Event, error) {
 		if err := session.fresh(c.now); err != nil {
 			return nil, err
 		}
-		if err := c.contact(tx, *c.in.Contact); err != nil || c.verdict != nil {
+		if err := c.contact(tx, &session, *c.in.Contact); err != nil || c.verdict != nil {
 			return nil, err
 		}
 		var err error
@@ -177,11 +177,14 @@ func (c *change) decide(tx Tx, session Session, u User) ([]Event, error) {
 }
 
 // contact replaces the user's phone or address.
-func (c *change) contact(tx Tx, to Contact) error {
+func (c *change) contact(tx Tx, session *Session, to Contact) error {
 	s := c.service
 	g := guess{
 		service: s, hash: s.ownCode(c.client, c.device, to.Way), target: s.handle(to),
-		digits: c.in.Code, user: c.user.ID, now: c.now,
+		digits: c.in.Code, now: c.now,
+	}
+	if proveUser(session.Methods) {
+		g.user = c.user.ID
 	}
 	var err error
 	if c.verdict, err = g.judge(tx); err != nil || c.verdict != nil {
@@ -212,7 +215,7 @@ func endOthers(tx Tx, u *User, but *Session) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	keep := map[SessionID]bool{but.ID: true, but.Parent: true}
+	keep := map[SessionID]bool{but.ID: true}
 	for range refs {
 		for _, r := range refs {
 			if keep[r.ID] {

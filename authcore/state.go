@@ -90,10 +90,13 @@ func (p *Pending) awaits(c *client, u *User) (Purpose, []Way) {
 	return "", nil
 }
 
-// provesUser reports whether the login has proved, by other than a code, who its
-// user is: only then do wrong codes count against that user.
-func (p *Pending) provesUser() bool {
-	return p.User != "" && slices.ContainsFunc(p.Methods, func(m Method) bool { return m == MethodQQ || m == MethodPassword })
+// provesUser reports whether the login has a user and has proved who that is.
+func (p *Pending) provesUser() bool { return p.User != "" && proveUser(p.Methods) }
+
+// proveUser reports whether methods prove, by other than a code, who a user is:
+// only then do wrong codes count against the user.
+func proveUser(methods []Method) bool {
+	return slices.Contains(methods, MethodQQ) || slices.Contains(methods, MethodPassword)
 }
 
 // VerifyWays is what the users of a client may bind and register with.

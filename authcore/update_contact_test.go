@@ -204,3 +204,26 @@ func TestPhoneOfTwoUsers(t *testing.T) {
 		})
 	}
 }
+
+// TestWrongUpdateCodesOfAUser count against the user who is signed in, unless a code
+// alone has proved who that is.
+func TestWrongUpdateCodesOfAUser(t *testing.T) {
+	for name, test := range map[string]struct {
+		methods []authcore.Method
+		want    error
+	}{
+		"by QQ":         {[]authcore.Method{authcore.MethodQQ}, authcore.ErrLimited},
+		"by a password": {[]authcore.Method{authcore.MethodPassword}, authcore.ErrLimited},
+		"by a code":     {[]authcore.Method{authcore.MethodSMS}, authcore.ErrCode},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newCodeWorld(t, func(cfg *authcore.Config) { cfg.Limits.UserCodes, cfg.Limits.CodeTries = 3, 100 })
+			p := w.newPlayer()
+			_, p.sid = w.raw(p.user, func(s *authcore.Session) { s.Methods = test.methods })
+			for range 3 {
+				want(t, "a wrong code", w.update(p, ownPhone, "123456"), authcore.ErrCode)
+			}
+			want(t, "the fourth", w.update(p, ownPhone, "123456"), test.want)
+		})
+	}
+}

@@ -62,6 +62,7 @@ type userLine struct {
 	ID          authcore.UserID     `json:"id"`
 	Created     time.Time           `json:"created"`
 	Disabled    bool                `json:"disabled,omitempty"`
+	DisabledBy  authcore.ClientID   `json:"disabled_by,omitempty"`
 	Epoch       uint32              `json:"epoch,omitempty"`
 	UserName    string              `json:"user_name,omitempty"`
 	DisplayName string              `json:"display_name,omitempty"`

@@ -20,7 +20,7 @@ var moment = time.Date(2026, 5, 4, 3, 2, 1, 987654321, time.UTC)
 var full = []authcore.Record{
 	{Erased: &authcore.Erased{Hash: authcore.ErasedHash{7, 255}, At: moment}},
 	{User: &authcore.User{
-		ID: "20220425140138519-BF1B-528B05551", Created: moment, Disabled: true, Epoch: 7, UserName: "jonny", DisplayName: "林<小>雨 ",
+		ID: "20220425140138519-BF1B-528B05551", Created: moment, Disabled: true, DisabledBy: "shop", Epoch: 7, UserName: "jonny", DisplayName: "林<小>雨 ",
 		Mobile: "+86-15201657321", MobileVia: []authcore.ClientID{"c", "d"}, Email: "a@example.com", EmailVia: []authcore.ClientID{"<d>"},
 		Segments: map[string]string{"tier": "gold", "a": ""},
 		Links:    []authcore.Link{{App: "101", OpenID: "O", UnionID: "U", Since: moment}, {App: "102", OpenID: "P", Since: moment}},
@@ -100,7 +100,7 @@ func TestFormat(t *testing.T) {
 	const want = `{"qqauth":"export","version":1,"created":"2026-05-04T03:02:01Z","final":true}
 {"type":"keys","ring":"cmluZw=="}
 {"type":"erased","erased_hash":"B_8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","at":"2026-05-04T03:02:01.987654321Z"}
-{"type":"user","id":"20220425140138519-BF1B-528B05551","created":"2026-05-04T03:02:01.987654321Z","disabled":true,"epoch":7,"user_name":"jonny","display_name":"林<小>雨 ","mobile":"+86-15201657321","mobile_via":["c","d"],"email":"a@example.com","email_via":["<d>"],"segments":{"a":"","tier":"gold"},"links":[{"app_id":"101","open_id":"O","unionid":"U","since":"2026-05-04T03:02:01.987654321Z"},{"app_id":"102","open_id":"P","since":"2026-05-04T03:02:01.987654321Z"}]}
+{"type":"user","id":"20220425140138519-BF1B-528B05551","created":"2026-05-04T03:02:01.987654321Z","disabled":true,"disabled_by":"shop","epoch":7,"user_name":"jonny","display_name":"林<小>雨 ","mobile":"+86-15201657321","mobile_via":["c","d"],"email":"a@example.com","email_via":["<d>"],"segments":{"a":"","tier":"gold"},"links":[{"app_id":"101","open_id":"O","unionid":"U","since":"2026-05-04T03:02:01.987654321Z"},{"app_id":"102","open_id":"P","since":"2026-05-04T03:02:01.987654321Z"}]}
 {"type":"user","id":"u","created":"2026-05-04T03:02:01.987654321Z"}
 {"type":"session","sid":"sid","token_hash":"Af8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","user_id":"u","client_id":"c","device_hash":"AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","amr":["qq","sms"],"auth_time":"2026-05-04T03:02:01.987654321Z","issued":"2026-05-04T03:02:01.987654321Z","expires":"2026-05-04T04:02:01.987654321Z","epoch":3,"parent_sid":"parent","previous_token_hash":"AwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","used":true,"idle":1800,"last_use":"2026-05-04T03:02:01.987654321Z","operating_sys_version":"os","agent":"agent","ip":"192.0.2.1","device_ip":"192.0.2.2"}
 {"type":"retired","token_hash":"BQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","sid":"sid","at":"2026-05-04T03:02:01.987654321Z","expires":"2026-05-04T03:02:01.987654321Z"}

@@ -31,7 +31,7 @@ func lineOf(r authcore.Record) (any, error) {
 
 func userToLine(u *authcore.User) userLine {
 	line := userLine{
-		Type: typeUser, ID: u.ID, Created: u.Created.UTC(), Disabled: u.Disabled, Epoch: u.Epoch, UserName: u.UserName,
+		Type: typeUser, ID: u.ID, Created: u.Created.UTC(), Disabled: u.Disabled, DisabledBy: u.DisabledBy, Epoch: u.Epoch, UserName: u.UserName,
 		DisplayName: u.DisplayName, Mobile: u.Mobile, MobileVia: u.MobileVia, Email: u.Email, EmailVia: u.EmailVia, Segments: u.Segments,
 	}
 	for _, l := range u.Links {
@@ -96,7 +96,7 @@ func readUser(line []byte) (*authcore.User, error) {
 		return nil, err
 	}
 	u := &authcore.User{
-		ID: l.ID, Created: l.Created, Disabled: l.Disabled, Epoch: l.Epoch, UserName: l.UserName,
+		ID: l.ID, Created: l.Created, Disabled: l.Disabled, DisabledBy: l.DisabledBy, Epoch: l.Epoch, UserName: l.UserName,
 		DisplayName: l.DisplayName, Mobile: l.Mobile, MobileVia: some(l.MobileVia), Email: l.Email, EmailVia: some(l.EmailVia),
 		Segments: someOf(l.Segments),
 	}

@@ -64,13 +64,13 @@ var serviceFaults = map[string][]error{
 		authcore.ErrNoUser, authcore.ErrUserDisabled, authcore.ErrDenied, authcore.ErrLimited,
 	},
 	"bind": {
-		authcore.ErrState, authcore.ErrCode, authcore.ErrNoUser, authcore.ErrUserDisabled, authcore.ErrTaken, authcore.ErrLimited,
+		authcore.ErrDenied, authcore.ErrState, authcore.ErrCode, authcore.ErrNoUser, authcore.ErrUserDisabled, authcore.ErrTaken, authcore.ErrLimited,
 	},
 	"register_bind": {
-		authcore.ErrState, authcore.ErrCode, authcore.ErrUserDisabled, authcore.ErrTaken, authcore.ErrLimited,
+		authcore.ErrDenied, authcore.ErrState, authcore.ErrCode, authcore.ErrUserDisabled, authcore.ErrTaken, authcore.ErrLimited,
 	},
-	"mfa_sms":         {authcore.ErrState, authcore.ErrCode, authcore.ErrTaken, authcore.ErrLimited},
-	"mfa_email":       {authcore.ErrState, authcore.ErrCode, authcore.ErrTaken, authcore.ErrLimited},
+	"mfa_sms":         {authcore.ErrDenied, authcore.ErrState, authcore.ErrCode, authcore.ErrTaken, authcore.ErrLimited},
+	"mfa_email":       {authcore.ErrDenied, authcore.ErrState, authcore.ErrCode, authcore.ErrTaken, authcore.ErrLimited},
 	"mobile_by_token": {authcore.ErrState},
 	"captcha":         {authcore.ErrLimited},
 	"captcha_verify":  {authcore.ErrCaptcha},

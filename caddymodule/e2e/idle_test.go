@@ -55,10 +55,10 @@ func (w *world) idles(other *world, ended func(grant)) {
 			return
 		}
 	}
-	w.t.Fatal("the machine stands still for longer than a session may go unused")
+	w.t.Fatal("the machine is too slow to tell")
 }
 
-// idlesOnce reports whether the machine let the session be used in time.
+// idlesOnce reports whether the machine was quick enough to tell.
 func (w *world) idlesOnce(other *world, ended func(grant)) (told bool) {
 	used, unused, stream := w.login(demoApp, w.account(0)), w.login(demoApp, w.account(1)), w.login(demoApp, w.account(2))
 	first := time.Now()
@@ -102,9 +102,9 @@ func (w *world) idlesOnce(other *world, ended func(grant)) (told bool) {
 		got := other.guarded("/", g.Session)
 		if time.Since(began) < idleFor {
 			got.want(http.StatusOK, "")
-			return
+			return true
 		}
 	}
-	w.t.Error("the machine is too slow to tell")
-	return true
+	w.t.Log("the machine is too slow to tell")
+	return false
 }

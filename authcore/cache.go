@@ -61,7 +61,10 @@ func (n *Node) newEntry(s *Session, u *User) *entry {
 		userName: u.UserName, displayName: u.DisplayName, mobile: u.Mobile, email: u.Email,
 		segments: u.Segments, idle: s.Idle,
 	}
-	e.used.Store(s.LastUse.UnixNano())
+	if s.Idle > 0 {
+		e.used.Store(s.LastUse.UnixNano())
+		n.idles.Store(true)
+	}
 	return e
 }
 

@@ -92,10 +92,15 @@ func (e *entry) lastUse() time.Time { return time.Unix(0, e.used.Load()) }
 
 // unused reports whether the session has ended because nobody used it, as far as
 // the entry knows: another node may have seen it used since.
-func (e *entry) unused(now time.Time) bool { return unusedSince(e.lastUse(), e.idle, now) }
+func (e *entry) unused(now time.Time) bool {
+	return e.idle > 0 && unusedSince(e.lastUse(), e.idle, now)
+}
 
 // noteLive notes that sessions with requests in flight are in use.
 func (n *Node) noteLive(now time.Time) {
+	if !n.idles.Load() {
+		return
+	}
 	var due []*entry
 	for p := range n.live.all() {
 		if e := p.entry; e.idle > 0 && now.Sub(e.lastUse()) >= e.idle/10 {

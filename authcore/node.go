@@ -53,6 +53,7 @@ type Node struct {
 	texting pace
 	mailing pace
 	stopped atomic.Int64 // when it was last said that no codes are sent, Unix seconds
+	idles   atomic.Bool  // some session has ended, or will, if nobody uses it
 	heard   atomic.Int64 // the node's age when it last heard from the store
 
 	ctx        context.Context // ends with the node

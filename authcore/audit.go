@@ -36,7 +36,7 @@ const (
 	AuditSessionEnd     = "session_end"     // sessions ended by log-out or revocation
 	AuditCodeSent       = "code_sent"       // a code of the type in Status was sent
 	AuditCodeNotSent    = "code_not_sent"   // sending one failed
-	AuditCodeRefused    = "code_refused"    // a wrong code came back, or one too many
+	AuditCodeRefused    = "code_refused"    // a wrong code came back, one too many, or a code was asked for to a wrong phone or address
 	AuditSendingStopped = "sending_stopped" // no more codes are sent today
 	AuditTicketIssued   = "ticket_issued"
 	AuditTicketRedeemed = "ticket_redeemed"

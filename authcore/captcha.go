@@ -6,11 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
-	"strings"
 	"time"
-
-	"github.com/qqauth/qqauth/authcore/contact"
-	"github.com/qqauth/qqauth/authcore/token"
 )
 
 const (
@@ -20,6 +16,20 @@ const (
 	// captchaError is how many pixels a solution may be off: a finger is no mouse.
 	captchaError = 5
 )
+
+// Captcha is a puzzle that was shown, and after its solution the permission to
+// send one code.
+type Captcha struct {
+	Token  TokenHash  `cbor:"1,keyasint"`
+	Client ClientID   `cbor:"2,keyasint"`
+	Device DeviceHash `cbor:"3,keyasint"`
+	X      int        `cbor:"4,keyasint"` // the solution
+	// Solved says that the puzzle is solved; Sender then stands for whom a code
+	// may be sent to.
+	Solved  bool       `cbor:"5,keyasint,omitempty"`
+	Sender  HandleHash `cbor:"6,keyasint,omitempty"`
+	Expires time.Time  `cbor:"7,keyasint"`
+}
 
 // NewPuzzle makes a slider puzzle for a client's device.
 func (s *Service) NewPuzzle(ctx context.Context, client ClientID, caller Caller) (Puzzle, error) {
@@ -96,49 +106,3 @@ func (f *sending) usePass(tx Tx) error {
 	tx.DeleteCaptcha(f.pass)
 	return nil
 }
-
-// handle stands for a contact where it must not be readable.
-func (s *Service) handle(c Contact) HandleHash {
-	ring := s.node.keys.Ring()
-	if !c.Starred {
-		return handleOf(ring, c.Way, c.Value)
-	}
-	// A starred number may be written with its country or without.
-	national := c.Value
-	if _, rest, ok := strings.Cut(c.Value, "-"); ok {
-		national = rest
-	}
-	return HandleHash(ring.Index("starred", string(c.Way), national))
-}
-
-// handleOf stands for a phone number or an e-mail address; users are found by it.
-func handleOf(ring *token.Ring, way Way, value string) HandleHash {
-	return HandleHash(ring.Index("handle", string(way), value))
-}
-
-// ParseContact brings what somebody wrote into its one form, or answers
-// ErrContact. A phone number may be starred.
-func (s *Service) ParseContact(way Way, written string) (Contact, error) {
-	return ParseContact(s.countries, way, written)
-}
-
-// ParseContact is [Service.ParseContact] without a store.
-func ParseContact(countries *contact.Countries, way Way, written string) (Contact, error) {
-	c := Contact{Way: way}
-	var err error
-	if way == WayEmail {
-		c.Value, err = contact.ParseEmail(written)
-	} else if c.Starred = contact.IsStarred(strings.TrimSpace(written)); c.Starred {
-		c.Value = strings.TrimSpace(written)
-	} else {
-		c.Value, err = countries.ParseMobile(written)
-	}
-	if err != nil {
-		return Contact{}, ErrContact
-	}
-	return c, nil
-}
-
-// Countries lists the countries whose phones may get codes, the preferred one
-// first.
-func (s *Service) Countries() []contact.Country { return s.countries.List() }

@@ -11,6 +11,16 @@ import (
 	"github.com/qqauth/qqauth/authcore/opaque"
 )
 
+// Code is a verification code that was sent, or what is left of one: how often
+// it has been guessed.
+type Code struct {
+	Hash CodeHash `cbor:"1,keyasint"`
+	// Answer stands for the digits and whom they were sent to; zero is never right.
+	Answer  [32]byte  `cbor:"2,keyasint"`
+	Tries   int       `cbor:"3,keyasint,omitempty"`
+	Expires time.Time `cbor:"4,keyasint"`
+}
+
 // newDigits makes a code.
 func newDigits() opaque.Secret {
 	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))

@@ -8,6 +8,13 @@ import (
 	"github.com/qqauth/qqauth/authcore/token"
 )
 
+// Erased is what is kept of somebody who was erased, so that an older copy of the
+// store cannot bring them back.
+type Erased struct {
+	Hash ErasedHash `cbor:"1,keyasint"`
+	At   time.Time  `cbor:"2,keyasint"`
+}
+
 // DeleteAccount erases a signed-in user whose login is fresh.
 func (s *Service) DeleteAccount(ctx context.Context, client ClientID, caller Caller, session SessionID) error {
 	var u User

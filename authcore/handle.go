@@ -1,6 +1,11 @@
 package authcore
 
-import "time"
+import (
+	"strings"
+
+	"github.com/qqauth/qqauth/authcore/contact"
+	"github.com/qqauth/qqauth/authcore/token"
+)
 
 // The kinds of MAC that stand for what codes, limits and users are found by.
 type (
@@ -16,47 +21,48 @@ type (
 	ErasedHash [32]byte
 )
 
-// Code is a verification code that was sent, or what is left of one: how often
-// it has been guessed.
-type Code struct {
-	Hash CodeHash `cbor:"1,keyasint"`
-	// Answer stands for the digits and whom they were sent to; zero is never right.
-	Answer  [32]byte  `cbor:"2,keyasint"`
-	Tries   int       `cbor:"3,keyasint,omitempty"`
-	Expires time.Time `cbor:"4,keyasint"`
+// handle stands for a contact where it must not be readable.
+func (s *Service) handle(c Contact) HandleHash {
+	ring := s.node.keys.Ring()
+	if !c.Starred {
+		return handleOf(ring, c.Way, c.Value)
+	}
+	// A starred number may be written with its country or without.
+	national := c.Value
+	if _, rest, ok := strings.Cut(c.Value, "-"); ok {
+		national = rest
+	}
+	return HandleHash(ring.Index("starred", string(c.Way), national))
 }
 
-// Captcha is a puzzle that was shown, and after its solution the permission to
-// send one code.
-type Captcha struct {
-	Token  TokenHash  `cbor:"1,keyasint"`
-	Client ClientID   `cbor:"2,keyasint"`
-	Device DeviceHash `cbor:"3,keyasint"`
-	X      int        `cbor:"4,keyasint"` // the solution
-	// Solved says that the puzzle is solved; Sender then stands for whom a code
-	// may be sent to.
-	Solved  bool       `cbor:"5,keyasint,omitempty"`
-	Sender  HandleHash `cbor:"6,keyasint,omitempty"`
-	Expires time.Time  `cbor:"7,keyasint"`
+// handleOf stands for a phone number or an e-mail address; users are found by it.
+func handleOf(ring *token.Ring, way Way, value string) HandleHash {
+	return HandleHash(ring.Index("handle", string(way), value))
 }
 
-// Counter counts what a limit is about.
-type Counter struct {
-	Key CounterHash `cbor:"1,keyasint"`
-	// Slots are in the order of time.
-	Slots   []Slot    `cbor:"2,keyasint"`
-	Expires time.Time `cbor:"3,keyasint"`
+// ParseContact brings what somebody wrote into its one form, or answers
+// ErrContact. A phone number may be starred.
+func (s *Service) ParseContact(way Way, written string) (Contact, error) {
+	return ParseContact(s.countries, way, written)
 }
 
-// Slot is how much a Counter counted in one stretch of time.
-type Slot struct {
-	At int64  `cbor:"1,keyasint"` // the number of the stretch
-	N  uint32 `cbor:"2,keyasint"`
+// ParseContact is [Service.ParseContact] without a store.
+func ParseContact(countries *contact.Countries, way Way, written string) (Contact, error) {
+	c := Contact{Way: way}
+	var err error
+	if way == WayEmail {
+		c.Value, err = contact.ParseEmail(written)
+	} else if c.Starred = contact.IsStarred(strings.TrimSpace(written)); c.Starred {
+		c.Value = strings.TrimSpace(written)
+	} else {
+		c.Value, err = countries.ParseMobile(written)
+	}
+	if err != nil {
+		return Contact{}, ErrContact
+	}
+	return c, nil
 }
 
-// Erased is what is kept of somebody who was erased, so that an older copy of the
-// store cannot bring them back.
-type Erased struct {
-	Hash ErasedHash `cbor:"1,keyasint"`
-	At   time.Time  `cbor:"2,keyasint"`
-}
+// Countries lists the countries whose phones may get codes, the preferred one
+// first.
+func (s *Service) Countries() []contact.Country { return s.countries.List() }

@@ -10,6 +10,20 @@ import (
 	"github.com/qqauth/qqauth/authcore/token"
 )
 
+// Counter counts what a limit is about.
+type Counter struct {
+	Key CounterHash `cbor:"1,keyasint"`
+	// Slots are in the order of time.
+	Slots   []Slot    `cbor:"2,keyasint"`
+	Expires time.Time `cbor:"3,keyasint"`
+}
+
+// Slot is how much a Counter counted in one stretch of time.
+type Slot struct {
+	At int64  `cbor:"1,keyasint"` // the number of the stretch
+	N  uint32 `cbor:"2,keyasint"`
+}
+
 // quotaSlots is how many stretches a quota's window is counted in. What happened
 // in one counts until all of it is out of the window, so a quota is never
 // exceeded, and up to a sixtieth of the window stricter than it says.

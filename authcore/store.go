@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Store keeps users, links, sessions, tickets, pending logins and the key ring.
+// Store keeps users with their links, phones and addresses, sessions, tickets,
+// pending logins, codes, what limits count, and the key ring.
 //
 // Transactions are serializable. The store batches or retries them, so a
 // function given to it may run more than once and MUST have no effect but
@@ -27,7 +28,7 @@ type Store interface {
 	Update(ctx context.Context, fn func(Tx) error) error
 	// UpdateVolatile is Update without durability: a power cut may take the
 	// writes back, a killed process may not. It is for issuing what can only
-	// be lost (a ticket, a state_token), never for using one up.
+	// be lost (a ticket, a puzzle), never for using one up.
 	UpdateVolatile(ctx context.Context, fn func(Tx) error) error
 	// Ping proves that the store can answer. The age of the last proof is how
 	// far cached sessions may be trusted.
@@ -120,7 +121,8 @@ type Tx interface {
 	DeleteHandle(HandleHash)
 	// DeleteUser removes a user of whom nothing is left: whose links and handles
 	// were deleted before, whose sessions and pending logins, too, and who is in
-	// no union. What was sealed of the user is gone from the disk within a day.
+	// no union. A store that has files of its own drops from them within a day what
+	// was sealed of the user.
 	DeleteUser(UserID)
 	// PutSession writes a session under its token and its public id, and its
 	// line in the user's list.

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/qqauth/qqauth/authcore"
+	"github.com/qqauth/qqauth/authcore/opaque"
 	"github.com/qqauth/qqauth/authcore/strictjson"
 )
 
@@ -19,7 +22,7 @@ const maxNumber = 9_999_999
 
 // object takes the frame off an answer. QQ frames errors as JSONP even where it
 // was asked for JSON, with and without spaces and semicolon; the frame must
-// hold the whole answer.
+// hold the whole answer, and in it an object.
 func object(body []byte) []byte {
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	body = bytes.Trim(body, jsonSpace)
@@ -30,10 +33,11 @@ func object(body []byte) []byte {
 	inner = bytes.TrimSuffix(inner, []byte(";"))
 	inner, opened := bytes.CutPrefix(bytes.Trim(inner, jsonSpace), []byte("("))
 	inner, closed := bytes.CutSuffix(inner, []byte(")"))
-	if !opened || !closed {
+	inner = bytes.Trim(inner, jsonSpace)
+	if !opened || !closed || !bytes.HasPrefix(inner, []byte("{")) {
 		return nil
 	}
-	return bytes.Trim(inner, jsonSpace)
+	return inner
 }
 
 // parseMe reads an answer of /oauth2.0/me: a proved pair of application and
@@ -60,6 +64,59 @@ func parseMe(body []byte) (authcore.Identity, error) {
 		return authcore.Identity{}, unreadable(callMe)
 	}
 	return authcore.Identity{App: authcore.AppID(me.ClientID.text), OpenID: me.OpenID, UnionID: me.UnionID}, nil
+}
+
+// parseToken reads an answer of /oauth2.0/token: an access token or an error, and
+// never something of both.
+func parseToken(body []byte) (opaque.Secret, error) {
+	var answer tokenAnswer
+	body = object(body)
+	read := answer.readQuery
+	if bytes.HasPrefix(body, []byte("{")) {
+		read = answer.readObject
+	}
+	if err := read(body); err != nil {
+		return opaque.Secret{}, unreadable(callToken)
+	}
+	if answer.Error.present {
+		n, ok := answer.Error.number()
+		if !ok || n == 0 || answer.AccessToken != "" {
+			return opaque.Secret{}, unreadable(callToken)
+		}
+		return opaque.Secret{}, &refusal{call: callToken, number: n}
+	}
+	if !presentable(answer.AccessToken, maxTokenBytes) {
+		return opaque.Secret{}, unreadable(callToken)
+	}
+	return opaque.Of(answer.AccessToken), nil
+}
+
+// tokenAnswer is what we read of an answer of /oauth2.0/token. How long the token
+// lives is told as a string here and as a number there, and nobody here asks.
+type tokenAnswer struct {
+	AccessToken string `json:"access_token"`
+	Error       scalar `json:"error"`
+}
+
+func (a *tokenAnswer) readObject(body []byte) error { return strictjson.Decode(body, a) }
+
+// readQuery reads the form that QQ answered in before there was fmt=json. As in
+// an object, a member is spelled in one way and stands once.
+func (a *tokenAnswer) readQuery(body []byte) error {
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return err
+	}
+	for name, list := range values {
+		for _, ours := range []string{"access_token", "error"} {
+			if strings.EqualFold(name, ours) && (name != ours || len(list) > 1) {
+				return strictjson.ErrDuplicate
+			}
+		}
+	}
+	a.AccessToken = values.Get("access_token")
+	a.Error = scalar{text: values.Get("error"), present: values.Has("error")}
+	return nil
 }
 
 // parseProfile reads an answer of /user/get_user_info. Without an explicit ret

@@ -11,12 +11,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/qqauth/qqauth/authcore"
+	"github.com/qqauth/qqauth/authcore/opaque"
 	"github.com/qqauth/qqauth/authcore/qq"
 )
 
 const (
 	token  = "8B11C37B7894C5E2347E1606DC7CCFDC"
 	openID = "D8924F7071DC1D29A6822C794D848D9C"
+	code   = "5F1E0B6D0A9C4C2B8E7D3A1F6C5B4E90"
+	key    = "f3d1c0a7e5b94862a1d0c3b2e4f59687"
 )
 
 // meAnswers are answers of /oauth2.0/me and what a caller who claims openID is
@@ -119,10 +122,16 @@ func TestErrorNumbers(t *testing.T) {
 			_, err := me.Prove(t.Context(), token, openID)
 			info := newClient(t, qq.Config{Transport: answering(fmt.Sprintf(`{"ret":"%d","msg":"x","nickname":"x"}`, n))})
 			profile, infoErr := info.Profile(t.Context(), token, authcore.Identity{})
+			exchange := newClient(t, qq.Config{Key: opaque.Of(key), Transport: answering(fmt.Sprintf(`{"error":%d,"error_description":"x"}`, n))})
+			got, tokenErr := exchange.Exchange(t.Context(), code)
 			for class := range classes {
-				if errors.Is(err, class) != (class == want) || errors.Is(infoErr, class) != (class == want) {
-					t.Errorf("%d: got %v and %v, want %v", n, err, infoErr, want)
+				is := class == want
+				if errors.Is(err, class) != is || errors.Is(infoErr, class) != is || errors.Is(tokenErr, class) != is {
+					t.Errorf("%d: got %v, %v and %v, want %v", n, err, infoErr, tokenErr, want)
 				}
+			}
+			if wantText := fmt.Sprintf("qq token: error %d: %v", n, want); tokenErr.Error() != wantText || !got.IsZero() {
+				t.Errorf("got %q, want %q; a token: %v", tokenErr, wantText, !got.IsZero())
 			}
 			if wantText := fmt.Sprintf("qq me: error %d: %v", n, want); err.Error() != wantText || profile.Nickname != "" {
 				t.Errorf("got %q, want %q; nickname %q", err, wantText, profile.Nickname)
@@ -194,44 +203,46 @@ var jsonp = regexp.MustCompile(`(?s)^callback\s*\(\s*(\{.*\})\s*\)\s*;?\s*$`)
 // oracle reads an answer by the reference's pattern and encoding/json's tokens.
 // ok is false if it is no proof.
 func oracle(body string) (app, open string, ok bool) {
+	members, ok := objectOf(body)
+	if !ok || members["error"] != nil {
+		return "", "", false
+	}
+	open, _ = members["openid"].(string)
+	return fmt.Sprint(members["client_id"]), open, true
+}
+
+// objectOf reads an object, in a frame or without one; ok is false if there is
+// anything else, or members' names differ in case alone.
+func objectOf(body string) (members map[string]any, ok bool) {
 	body = strings.TrimLeft(strings.TrimPrefix(body, "\ufeff"), jsonSpaces)
 	if m := jsonp.FindStringSubmatch(body); m != nil {
 		body = m[1]
 	}
 	body = strings.TrimRight(body, jsonSpaces)
 	if !json.Valid([]byte(body)) || !utf8.ValidString(body) {
-		return "", "", false
+		return nil, false
 	}
 	d := json.NewDecoder(bytes.NewReader([]byte(body)))
 	d.UseNumber()
 	if first, err := d.Token(); err != nil || first != json.Delim('{') {
-		return "", "", false
+		return nil, false
 	}
-	var names []string
+	members = make(map[string]any)
 	for d.More() {
-		name, _ := d.Token()
-		for _, other := range names {
-			if strings.EqualFold(other, name.(string)) {
-				return "", "", false
+		token, _ := d.Token()
+		name := token.(string)
+		for other := range members {
+			if strings.EqualFold(other, name) {
+				return nil, false
 			}
 		}
-		names = append(names, name.(string))
 		var value any
 		if d.Decode(&value) != nil {
-			return "", "", false
+			return nil, false
 		}
-		switch name {
-		case "client_id":
-			app = fmt.Sprint(value)
-		case "openid":
-			open, _ = value.(string)
-		case "error":
-			if value != nil {
-				return "", "", false
-			}
-		}
+		members[name] = value
 	}
-	return app, open, true
+	return members, true
 }
 
 const jsonSpaces = " \t\r\n\f"

@@ -20,24 +20,32 @@ const maxAnswerBytes = 64 << 10
 // errTimeout is the cause of a context that our own timeout ended; only inside.
 var errTimeout = errors.New("qq: timeout")
 
-// get makes one admitted call and returns the body of its answer.
-//
-// It uses the transport itself and not an http.Client: there is then no
-// redirect to follow, no cookie, and no *url.Error, which would print the query
-// with the access token in it.
+// get asks for a URL with a query and returns the body of the answer.
 func (c *Client) get(ctx context.Context, call callName, to url.URL, query string) ([]byte, error) {
-	if err := c.gate.enter(ctx); err != nil {
-		return nil, outOfReach(ctx, call, err)
-	}
-	defer c.gate.leave()
+	return c.send(ctx, call, c.transport, newRequest(to, query))
+}
+
+func newRequest(to url.URL, query string) *http.Request {
 	to.RawQuery = query
-	req := (&http.Request{
+	return &http.Request{
 		Method: http.MethodGet,
 		URL:    &to,
 		Host:   to.Host,
 		Header: http.Header{"User-Agent": {"qqauth"}},
-	}).WithContext(ctx)
-	resp, err := c.transport.RoundTrip(req)
+	}
+}
+
+// send makes one admitted call and returns the body of its answer.
+//
+// It uses the transport itself and not an http.Client: there is then no
+// redirect to follow, no cookie, and no *url.Error, which would print the query
+// with the access token in it.
+func (c *Client) send(ctx context.Context, call callName, over http.RoundTripper, req *http.Request) ([]byte, error) {
+	if err := c.gate.enter(ctx); err != nil {
+		return nil, outOfReach(ctx, call, err)
+	}
+	defer c.gate.leave()
+	resp, err := over.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return nil, outOfReach(ctx, call, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/qqauth/qqauth/authcore"
+	"github.com/qqauth/qqauth/authcore/opaque"
 )
 
 const (
@@ -30,20 +31,24 @@ const (
 type Config struct {
 	// App is the application's id at QQ Connect. Required.
 	App authcore.AppID
+	// Key is the application's secret at QQ Connect. Without one no code is
+	// exchanged.
+	Key opaque.Secret
 	// Endpoint is the URL under which QQ's paths lie, https://graph.qq.com if
 	// empty. It has no user, query or fragment.
 	Endpoint string
-	// Timeout bounds one Prove or one Profile, waiting for a free slot and all
-	// calls together; 5 s if zero.
+	// Timeout bounds one Prove, one Profile or one Exchange, waiting for a free
+	// slot and all calls together; 5 s if zero.
 	Timeout time.Duration
 	// UnionID asks for the account's unionid, which Tencent must have granted
 	// to the application. Without the grant logins work and cost two calls.
 	UnionID bool
 	// Transport makes the calls; nil for one of the Client's own, which Close
-	// closes. Whatever it is, redirects are not followed.
+	// closes. Whatever it is, redirects are not followed. It must not repeat a
+	// request whose body cannot be read again; http.Transport does not.
 	Transport http.RoundTripper
 	// Observe, if not nil, is told of each call that was made or given up:
-	// call is "me" or "profile", result "ok", "token", "app", "openid",
+	// call is "me", "profile" or "token", result "ok", "token", "app", "openid",
 	// "config" or "unavailable", d the time it took, waiting included.
 	Observe func(call, result string, d time.Duration)
 }
@@ -51,12 +56,15 @@ type Config struct {
 // Client asks QQ for one QQ application. It is safe for concurrent use.
 type Client struct {
 	app       authcore.AppID
+	key       opaque.Secret
 	me        url.URL
 	profile   url.URL
+	token     url.URL
 	timeout   time.Duration
 	unionID   bool
 	transport http.RoundTripper
-	own       *http.Transport // nil if the transport was given to us
+	own       *http.Transport   // nil if the transport was given to us
+	once      http.RoundTripper // for what must not be sent twice
 	observe   func(call, result string, d time.Duration)
 	gate      gate
 }
@@ -83,11 +91,14 @@ func New(c Config) (*Client, error) {
 	}
 	client := &Client{
 		app:       c.App,
+		key:       c.Key,
 		me:        *base.JoinPath("oauth2.0", "me"),
 		profile:   *base.JoinPath("user", "get_user_info"),
+		token:     *base.JoinPath("oauth2.0", "token"),
 		timeout:   c.Timeout,
 		unionID:   c.UnionID,
 		transport: c.Transport,
+		once:      c.Transport,
 		observe:   c.Observe,
 		gate:      newGate(),
 	}
@@ -97,6 +108,7 @@ func New(c Config) (*Client, error) {
 	if client.transport == nil {
 		client.own = newTransport()
 		client.transport = client.own
+		client.once = onceTransport()
 	}
 	return client, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/qqauth/qqauth/authcore"
+	"github.com/qqauth/qqauth/authcore/opaque"
 	"github.com/qqauth/qqauth/authcore/qq"
 	"github.com/qqauth/qqauth/authcore/qq/qqtest"
 )
@@ -30,7 +31,7 @@ const (
 func newQQ(t *testing.T) *qqtest.Server {
 	t.Helper()
 	s, err := qqtest.New(qqtest.Config{Apps: []qqtest.App{
-		{ID: ours, Developer: "dev", UnionID: true},
+		{ID: ours, Key: key, Developer: "dev", UnionID: true},
 		{ID: sibling, Developer: "dev"},
 		{ID: foreign, Developer: "other"},
 	}})
@@ -216,7 +217,7 @@ func TestNewRefuses(t *testing.T) {
 func TestEndpointMayHaveAPath(t *testing.T) {
 	for _, endpoint := range []string{"", "https://qq.example", "http://127.0.0.1:80/qq-simulator/"} {
 		var got []string
-		client := newClient(t, qq.Config{Endpoint: endpoint, Transport: tripper(func(r *http.Request) (*http.Response, error) {
+		client := newClient(t, qq.Config{Key: opaque.Of(key), Endpoint: endpoint, Transport: tripper(func(r *http.Request) (*http.Response, error) {
 			u := *r.URL
 			u.RawQuery = ""
 			got = append(got, u.String())
@@ -224,11 +225,12 @@ func TestEndpointMayHaveAPath(t *testing.T) {
 		})})
 		_, _ = client.Prove(t.Context(), "t", "")
 		_, _ = client.Profile(t.Context(), "t", authcore.Identity{})
+		_, _ = client.Exchange(t.Context(), "t")
 		base := strings.TrimSuffix(endpoint, "/")
 		if base == "" {
 			base = "https://graph.qq.com"
 		}
-		if diff := cmp.Diff([]string{base + "/oauth2.0/me", base + "/user/get_user_info"}, got); diff != "" {
+		if diff := cmp.Diff([]string{base + "/oauth2.0/me", base + "/user/get_user_info", base + "/oauth2.0/token"}, got); diff != "" {
 			t.Error(diff)
 		}
 	}

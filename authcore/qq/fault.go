@@ -13,6 +13,7 @@ type callName string
 const (
 	callMe      callName = "me"
 	callProfile callName = "profile"
+	callToken   callName = "token"
 )
 
 // number is an error number of QQ's.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/qqauth/qqauth/authcore"
+	"github.com/qqauth/qqauth/authcore/opaque"
 	"github.com/qqauth/qqauth/authcore/qq"
 )
 
@@ -73,7 +74,7 @@ func TestNoTokenInErrors(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 
-	echo := "access_token=" + token
+	echo := "client_secret=" + key + "&code=" + code + "&x=" + token
 	for _, tt := range []struct {
 		name, endpoint, want string
 		timeout              time.Duration
@@ -99,13 +100,15 @@ func TestNoTokenInErrors(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var results []string
-			client := newClient(t, qq.Config{Endpoint: tt.endpoint, Timeout: tt.timeout,
+			client := newClient(t, qq.Config{Key: opaque.Of(key), Endpoint: tt.endpoint, Timeout: tt.timeout,
 				Observe: func(call, result string, _ time.Duration) { results = append(results, call+" "+result) }})
 			_, me := client.Prove(t.Context(), token, openID)
 			_, info := client.Profile(t.Context(), token, authcore.Identity{App: ours, OpenID: openID})
+			_, exchanged := client.Exchange(t.Context(), code)
 			checkSecrecy(t, me, "qq me: "+tt.want+": qq is unavailable")
 			checkSecrecy(t, info, "qq profile: "+tt.want+": qq is unavailable")
-			if got := fmt.Sprint(results); got != "[me unavailable profile unavailable]" {
+			checkSecrecy(t, exchanged, "qq token: "+tt.want+": qq is unavailable")
+			if got := fmt.Sprint(results); got != "[me unavailable profile unavailable token unavailable]" {
 				t.Errorf("observed %s", got)
 			}
 		})
@@ -118,8 +121,11 @@ func checkSecrecy(t *testing.T, err error, want string) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	for ; err != nil; err = errors.Unwrap(err) {
-		if s := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(s, token) || strings.Contains(s, openID) {
-			t.Errorf("a secret is in %s", s)
+		s := fmt.Sprintf("%v %+v %#v", err, err, err)
+		for _, secret := range []string{token, openID, code, key} {
+			if strings.Contains(s, secret) {
+				t.Errorf("a secret is in %s", s)
+			}
 		}
 	}
 }
@@ -141,11 +147,30 @@ func TestNoTokenInRefusals(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	client := newClient(t, qq.Config{Transport: tripper(func(r *http.Request) (*http.Response, error) {
+	for body, want := range map[string]string{
+		`{"error":100019,"error_description":"` + code + key + `"}`: "qq token: error 100019: qq does not accept the access token",
+		`{"error":"` + key + `"}`:                                   "qq token: unreadable answer: qq is unavailable",
+		`{"error":0}`:                                               "qq token: unreadable answer: qq is unavailable",
+		`error=` + code:                                             "qq token: unreadable answer: qq is unavailable",
+		`{"access_token":"` + token + `","error":100019}`:           "qq token: unreadable answer: qq is unavailable",
+		`access_token=` + token + `;` + code:                        "qq token: unreadable answer: qq is unavailable",
+		`access_token=` + token + `%zz`:                             "qq token: unreadable answer: qq is unavailable",
+	} {
+		client := newClient(t, qq.Config{Key: opaque.Of(key), Transport: answering(body)})
+		if _, err := client.Exchange(t.Context(), code); fmt.Sprint(err) != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	client := newClient(t, qq.Config{Key: opaque.Of(key), Transport: tripper(func(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("get %s: refused", r.URL) // a transport of somebody's
 	})})
 	_, err := client.Prove(t.Context(), token, openID)
 	checkSecrecy(t, err, "qq me: connection broke: qq is unavailable")
+	_, err = client.Exchange(t.Context(), code)
+	checkSecrecy(t, err, "qq token: connection broke: qq is unavailable")
+	if s := fmt.Sprintf("%v %+v %#v", client, client, qq.Config{Key: opaque.Of(key)}); strings.Contains(s, key) {
+		t.Errorf("the key is in %s", s)
+	}
 }
 
 // Whoever has gone is told that they have, and that nothing was decided.
@@ -156,16 +181,20 @@ func TestCallerGone(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer slow.Close()
-	client := newClient(t, qq.Config{Endpoint: slow.URL})
+	client := newClient(t, qq.Config{Key: opaque.Of(key), Endpoint: slow.URL})
 	_, err := client.Prove(ctx, token, openID)
 	if !errors.Is(err, authcore.ErrQQUnavailable) || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	past, cancelPast := context.WithDeadline(t.Context(), time.Now())
 	defer cancelPast()
-	_, err = client.Prove(past, token, openID)
-	if !errors.Is(err, authcore.ErrQQUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
+	for _, ask := range []func() error{
+		func() error { _, err := client.Prove(past, token, openID); return err },
+		func() error { _, err := client.Exchange(past, code); return err },
+	} {
+		if err := ask(); !errors.Is(err, authcore.ErrQQUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 
@@ -174,16 +203,19 @@ func TestCallerGone(t *testing.T) {
 func TestRequest(t *testing.T) {
 	const odd = "a&unionid=1#/?%+ b"
 	var got []string
-	client := newClient(t, qq.Config{UnionID: true, Transport: tripper(func(r *http.Request) (*http.Response, error) {
+	client := newClient(t, qq.Config{Key: opaque.Of(odd), UnionID: true, Transport: tripper(func(r *http.Request) (*http.Response, error) {
 		got = append(got, r.Method+" "+r.Host+" "+r.URL.Query().Encode())
 		return answering(`{"error":100013,"ret":0}`)(r)
 	})})
 	_, _ = client.Prove(t.Context(), odd, "")
 	_, _ = client.Prove(t.Context(), "GOOD", "")
 	_, _ = client.Profile(t.Context(), "GOOD", authcore.Identity{App: ours, OpenID: odd})
+	_, _ = client.Exchange(t.Context(), odd)
+	_, _ = client.Exchange(t.Context(), "GOOD")
 	want := []string{
 		"GET graph.qq.com access_token=GOOD&fmt=json&unionid=1",
 		"GET graph.qq.com access_token=GOOD&oauth_consumer_key=101000001&openid=a%26unionid%3D1%23%2F%3F%25%2B+b",
+		"GET graph.qq.com client_id=101000001&client_secret=a%26unionid%3D1%23%2F%3F%25%2B+b&code=GOOD&fmt=json&grant_type=authorization_code",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)

@@ -10,35 +10,37 @@ import (
 // package has to be here. All arrows point at authcore, wire formats do not know
 // each other, nor do stores, and only caddymodule sees everything.
 var mayImport = map[string][]string{
-	"authcore":              {"authcore/contact", "authcore/opaque", "authcore/slider", "authcore/token"},
-	"authcore/contact":      nil,
-	"authcore/opaque":       nil,
-	"authcore/slider":       nil,
-	"authcore/token":        {"authcore/opaque"},
-	"authcore/strictjson":   nil,
-	"authcore/delivery":     {"authcore", "authcore/opaque"},
-	"authcore/qq":           {"authcore", "authcore/strictjson"},
-	"authcore/qq/qqtest":    nil, // QQ knows nothing of us
-	"authcore/storetest":    {"authcore"},
-	"authcore/record":       nil,
-	"authcore/badgerstore":  {"authcore", "authcore/record"},
-	"authcore/pgstore":      {"authcore", "authcore/record"},
-	"caddymodule/idaas":     {"authcore", "authcore/contact", "authcore/opaque", "authcore/strictjson"},
-	"caddymodule/oidc":      {"authcore", "authcore/strictjson"},
-	"caddymodule/transfer":  {"authcore", "authcore/strictjson"},
-	"caddymodule":           {"*"},
-	"caddymodule/cmd/caddy": {"caddymodule"},
-	"caddymodule/cmd/bench": {"*"},
-	"caddymodule/e2e":       nil, // it knows the program only
-	"internal/house":        nil,
-	"internal/pgtest":       nil,
-	"internal/solver":       nil,
+	"authcore":               {"authcore/contact", "authcore/opaque", "authcore/slider", "authcore/token"},
+	"authcore/contact":       nil,
+	"authcore/opaque":        nil,
+	"authcore/slider":        nil,
+	"authcore/token":         {"authcore/opaque"},
+	"authcore/strictjson":    nil,
+	"authcore/delivery":      {"authcore", "authcore/opaque"},
+	"authcore/qq":            {"authcore", "authcore/opaque", "authcore/strictjson"},
+	"authcore/qq/qqtest":     nil, // QQ knows nothing of us
+	"authcore/storetest":     {"authcore"},
+	"authcore/record":        nil,
+	"authcore/badgerstore":   {"authcore", "authcore/record"},
+	"authcore/pgstore":       {"authcore", "authcore/record"},
+	"caddymodule/gamesparks": {"authcore", "authcore/opaque", "authcore/strictjson"},
+	"caddymodule/idaas":      {"authcore", "authcore/contact", "authcore/opaque", "authcore/strictjson"},
+	"caddymodule/oidc":       {"authcore", "authcore/strictjson"},
+	"caddymodule/transfer":   {"authcore", "authcore/strictjson"},
+	"caddymodule":            {"*"},
+	"caddymodule/cmd/caddy":  {"caddymodule"},
+	"caddymodule/cmd/bench":  {"*"},
+	"caddymodule/e2e":        nil, // it knows the program only
+	"internal/house":         nil,
+	"internal/pgtest":        nil,
+	"internal/solver":        nil,
 }
 
 // onlyIn says which packages may import what is not ours: the server and each
 // driver stay behind one door.
 var onlyIn = map[string][]string{
 	"github.com/caddyserver/":     {"caddymodule", "caddymodule/cmd/caddy"},
+	"github.com/coder/websocket":  {"caddymodule/gamesparks"},
 	"github.com/dgraph-io/badger": {"authcore/badgerstore"},
 	"github.com/go-jose/go-jose":  {"authcore/token"},
 	"github.com/jackc/pgx":        {"authcore/pgstore"},

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"time"
 )
@@ -136,6 +137,21 @@ func (a *app) openID(account int) string {
 	binary.BigEndian.PutUint64(b[:], uint64(account))
 	a.openIDs.Encrypt(b[:], b[:])
 	return upperHex(b)
+}
+
+// account undoes openID, so the open id that was made here is known without any
+// state.
+func (a *app) account(openID string) (account int, ok bool) {
+	var b [aes.BlockSize]byte
+	if len(openID) != hex.EncodedLen(len(b)) {
+		return 0, false
+	}
+	if _, err := hex.Decode(b[:], []byte(openID)); err != nil || upperHex(b) != openID {
+		return 0, false
+	}
+	a.openIDs.Decrypt(b[:], b[:])
+	n := binary.BigEndian.Uint64(b[:])
+	return int(n), n < maxAccounts && binary.BigEndian.Uint64(b[8:]) == 0
 }
 
 func (a *app) unionID(account int) string {

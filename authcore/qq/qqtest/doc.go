@@ -16,6 +16,11 @@
 // they are the same after every start and in every process. Only what is issued
 // in a flow, or ended through a hook, is remembered.
 //
+// Two paths are ours and not QQ's. / lists the accounts, each with its lasting
+// token. POST /code with the form fields app_id and open_id gives
+// {"code":"…"}: the one-time code that an account's app gets by a server-side
+// login, in the place of the access token.
+//
 // It owns QQ's side alone and knows nothing of the product: it shares no code
 // with what it tests.
 package qqtest

@@ -27,7 +27,7 @@ var contentPolicy = func() string {
 // words are the texts of the pages in one language.
 type words struct {
 	Lang, Title, Double, Heading, Choose, Cancel, Closed string
-	Nickname, AppID, OpenID, AccessToken                 string
+	Nickname, AppID, OpenID, AccessToken, Code           string
 }
 
 var (
@@ -36,10 +36,12 @@ var (
 		Lang: "zh", Title: "QQ 模拟器", Double: "这不是 QQ,只是离线测试替身:任何人都能以这里的任何账号登录。",
 		Heading: "账号", Choose: "选择登录的账号", Cancel: "关闭(不登录)", Closed: "窗口已关闭,QQ 不会回调。",
 		Nickname: "昵称", AppID: "应用", OpenID: "open_id", AccessToken: "access_token",
+		Code: `一次性 code(相当于 SDK 的 server-side 登录):向本页之下的 code 发送 POST 表单 app_id、open_id,返回 {"code":"…"}。`,
 	}, {
 		Lang: "en", Title: "QQ simulator", Double: "This is not QQ but an offline test double: anybody can log in as any account here.",
 		Heading: "Accounts", Choose: "Choose the account to log in with", Cancel: "Close (do not log in)", Closed: "The window is closed; QQ calls nobody back.",
 		Nickname: "Nickname", AppID: "Application", OpenID: "open_id", AccessToken: "access_token",
+		Code: `A one-time code, as the SDK's server-side login gives: POST a form with app_id and open_id to "code" below this page; the answer is {"code":"…"}.`,
 	}}
 )
 
@@ -62,7 +64,7 @@ var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 {{with .Message}}<p>{{.}}</p>{{end}}
 {{if .Accounts}}<h2>{{.Heading}}</h2><table><tr><th>{{.Nickname}}</th><th>{{.AppID}}</th><th>{{.OpenID}}</th><th>{{.AccessToken}}</th></tr>
 {{range .Accounts}}<tr><td>{{.Nickname}}</td><td>{{.AppID}}</td><td><code>{{.OpenID}}</code></td><td><code>{{.AccessToken}}</code></td></tr>
-{{end}}</table>{{end}}
+{{end}}</table><p>{{.Code}}</p>{{end}}
 {{if .Choices}}<h2>{{.Choose}}</h2><ul>{{range .Choices}}<li><a href="{{.Link}}">{{.Nickname}}</a></li>
 {{end}}<li><a href="{{.Close}}">{{.Cancel}}</a></li></ul>{{end}}
 </body></html>

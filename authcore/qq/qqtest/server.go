@@ -55,8 +55,9 @@ const (
 	PathUserInfo  Path = "/user/get_user_info"
 )
 
-// Server is an offline QQ. It is an http.Handler for QQ's own paths and, at /,
-// the page of accounts; it is safe for concurrent use.
+// Server is an offline QQ. It is an http.Handler for QQ's own paths and, at /
+// and /code, for the page of accounts and one-time codes; it is safe for
+// concurrent use.
 type Server struct {
 	apps      []*app
 	nicknames []string
@@ -126,7 +127,7 @@ func (s *Server) app(id string) *app {
 	return nil
 }
 
-// ServeHTTP answers QQ's paths and the page of accounts.
+// ServeHTTP answers QQ's paths and our own two.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := Path(r.URL.Path)
 	if n := s.calls[path]; n != nil {
@@ -145,6 +146,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.token(w, r, b)
 	case PathAuthorize:
 		s.authorize(w, r, b)
+	case codePath:
+		s.code(w, r)
 	case "/", "":
 		s.accounts(w, r)
 	default:

@@ -35,6 +35,7 @@ type admission struct {
 	limits    *Limits
 	lifetimes *Lifetimes
 	codes     bool // can be sent, for which the session must be found by its device
+	game      bool // asks, which has no use for an id_token
 	// proved is what QQ has proved, in the fields that a pending login keeps of it.
 	proved Pending
 
@@ -50,6 +51,7 @@ type admission struct {
 	pending Pending
 	// wayAdded says that a user who was there before got a new way in.
 	wayAdded bool
+	left     UserID // whose session ended because the player became another user
 	ended    []Event
 }
 
@@ -66,8 +68,9 @@ func (s *Service) newAdmission(c *client, caller Caller) admission {
 
 // reset forgets what an earlier run of the transaction decided.
 func (a *admission) reset() {
-	a.status, a.ways, a.wayAdded, a.ended = "", nil, false, nil
+	a.status, a.ways, a.wayAdded, a.left, a.ended = "", nil, false, "", nil
 	a.user, a.session, a.pending = User{}, Session{}, Pending{}
+	a.proved.Link = false
 }
 
 // conclude gives the user a session if the methods suffice. record is what was
@@ -128,7 +131,7 @@ func (a *admission) create(tx Tx, id UserID) error {
 	} else if !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	a.user = User{ID: id, Created: a.now, DisplayName: a.proved.Nickname}
+	a.user = User{ID: id, Created: a.now, DisplayName: a.proved.Nickname, Requested: a.proved.Requested}
 	return nil
 }
 
@@ -136,8 +139,12 @@ func (a *admission) create(tx Tx, id UserID) error {
 func (a *admission) link(tx Tx) error {
 	link := Link{
 		Identity: a.proved.Identity, App: a.proved.App, OpenID: a.proved.OpenID, UnionID: a.proved.UnionID, Since: a.now,
+		SyncName: a.proved.SyncName,
 	}
 	a.user.Links = append(slices.Clone(a.user.Links), link)
+	if a.user.DisplayName == "" {
+		a.user.DisplayName = a.proved.Nickname
+	}
 	tx.PutUser(a.user)
 	tx.PutLink(link, a.user.ID)
 	return a.remember(tx)
@@ -151,6 +158,10 @@ func (a *admission) succeed(tx Tx, record *LoginRecord, methods []Method) error 
 			return err
 		}
 	}
+	if err := a.leave(tx); err != nil {
+		return err
+	}
+	a.syncName(tx)
 	surplus, err := endOldest(tx, a.user.ID, a.client.ID, record.Sessions, a.lifetimes.Idle > 0, a.now)
 	if err != nil {
 		return err
@@ -182,12 +193,60 @@ func (a *admission) linkToKnown(tx Tx, record *LoginRecord) error {
 		return err
 	}
 	a.wayAdded, record.Sessions = true, nil
-	return a.endAllSessions(tx)
+	return a.endOtherSessions(tx)
 }
 
-// endAllSessions ends what was logged in before a way in was added.
-func (a *admission) endAllSessions(tx Tx) error {
-	ended, err := endSessions(tx, &a.user, func(SessionRef) bool { return true })
+// syncName takes QQ's nickname over where the link says so, or is to say so from
+// now on. What QQ did not tell changes nothing.
+func (a *admission) syncName(tx Tx) {
+	i := a.user.syncs(&a.proved)
+	if i < 0 {
+		return
+	}
+	renamed := a.proved.Nickname != "" && a.proved.Nickname != a.user.DisplayName
+	if !renamed && a.user.Links[i].SyncName {
+		return
+	}
+	a.user.Links = slices.Clone(a.user.Links)
+	a.user.Links[i].SyncName = true
+	if renamed {
+		a.user.DisplayName = a.proved.Nickname
+	}
+	tx.PutUser(a.user)
+	a.ended = append(a.ended, Event{User: a.user.ID})
+}
+
+// syncs is the place of the link by which a login takes QQ's nickname over, -1 if it
+// does not.
+func (u *User) syncs(proved *Pending) int {
+	return slices.IndexFunc(u.Links, func(l Link) bool {
+		return l.Identity == proved.Identity && (l.SyncName || proved.SyncName)
+	})
+}
+
+// leave ends the session of the player who becomes another user by this login.
+func (a *admission) leave(tx Tx) error {
+	if a.proved.Leave == "" {
+		return nil
+	}
+	session, u, err := tx.SessionByID(a.proved.Leave)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if u.ID == a.user.ID || session.Client != a.client.ID {
+		return nil
+	}
+	ended, err := endSession(tx, &u, &session)
+	a.ended, a.left = append(a.ended, ended...), u.ID
+	return err
+}
+
+// endOtherSessions ends what was logged in before a way in was added, but for the
+// session by which it was.
+func (a *admission) endOtherSessions(tx Tx) error {
+	ended, err := endOthers(tx, &a.user, a.proved.Leave)
 	a.ended = append(append(a.ended, ended...), Event{User: a.user.ID})
 	return err
 }
@@ -226,13 +285,20 @@ func (s *Service) concluded(a *admission) (Outcome, error) {
 	event := a.event(AuditLogin)
 	event.Status, event.Session = string(a.status), a.session.ID
 	s.cfg.Audit(event)
+	if a.left != "" {
+		event := a.event(AuditPlayerSwitched)
+		event.From, event.Session = a.left, a.session.ID
+		s.cfg.Audit(event)
+	}
 
 	out := Outcome{Status: a.status, Ways: a.ways}
 	var err error
 	switch a.status {
 	case StatusSuccess:
 		out.Grant = Grant{Token: a.newToken, ExpiresIn: a.session.Expires.Sub(a.now)}
-		out.Grant.IDToken, err = s.signIDToken(a.client, &a.session, &a.user, a.now)
+		if !a.game {
+			out.Grant.IDToken, err = s.signIDToken(a.client, &a.session, &a.user, a.now)
+		}
 	case StatusUserRegister, StatusSocialBind, StatusMFAAuth:
 		out.StateToken, err = s.signState(&a.pending)
 	}

@@ -7,6 +7,7 @@ import "net/netip"
 type AuditEvent struct {
 	Name    string // one of the Audit constants
 	User    UserID
+	From    UserID // whose session was left by AuditPlayerSwitched
 	Client  ClientID
 	Session SessionID
 	App     AppID
@@ -31,6 +32,9 @@ const (
 	AuditWayAdded       = "way_added"       // a user got a new way in: a QQ account, a phone or an e-mail
 	AuditWayRemoved     = "way_removed"     // a user lost one
 	AuditUserSegments   = "user_segments"   // an administrator set a user's segments
+	AuditPlayerSwitched = "player_switched" // a player became another user: the session of the first ended
+	AuditWrongPassword  = "wrong_password"  // a password was wrong, or one too many
+	AuditSessionResumed = "session_resumed" // a game connected again: its session got a new token
 	AuditSessionRefresh = "session_refresh" // a session got a new token
 	AuditSessionReplay  = "session_replay"  // a refreshed token came back: the session ended
 	AuditSessionEnd     = "session_end"     // sessions ended by log-out or revocation

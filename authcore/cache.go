@@ -35,6 +35,7 @@ type entry struct {
 	methods  []Method
 	authTime time.Time
 	expires  time.Time
+	ends     time.Time // of the token, at the latest when the session expires
 	shard    *liveShard
 	stamp    Stamp // of the records, zero if the store has none
 	idle     time.Duration
@@ -56,7 +57,7 @@ type entry struct {
 func (n *Node) newEntry(s *Session, u *User) *entry {
 	e := &entry{
 		hash: s.Token, session: s.ID, user: u.ID, client: s.Client, device: s.Device,
-		methods: s.Methods, authTime: s.AuthTime, expires: s.Expires,
+		methods: s.Methods, authTime: s.AuthTime, expires: s.Expires, ends: s.Expires,
 		shard:    n.live.shardOf(u.ID),
 		userName: u.UserName, displayName: u.DisplayName, mobile: u.Mobile, email: u.Email,
 		segments: u.Segments, idle: s.Idle,
@@ -102,7 +103,7 @@ func (n *Node) lookup(ctx context.Context, hash TokenHash, token string, now tim
 	if !n.current(e) || e.unused(now) {
 		return n.fill(ctx, hash, now)
 	}
-	if !now.Before(e.expires) {
+	if !now.Before(e.ends) {
 		n.cache.Invalidate(hash)
 		return nil, ErrSession
 	}
@@ -195,7 +196,7 @@ func (n *Node) fill(ctx context.Context, hash TokenHash, now time.Time) (*entry,
 // read makes an entry of what the store says about a session.
 func (n *Node) read(ctx context.Context, hash TokenHash, now time.Time) (*entry, error) {
 	seen := n.events.head.Load()
-	s, u, stamp, err := n.use(ctx, hash, now)
+	s, u, ends, stamp, err := n.use(ctx, hash, now)
 	if err != nil {
 		if errors.Is(err, ErrSession) {
 			n.cache.Invalidate(hash)
@@ -203,6 +204,7 @@ func (n *Node) read(ctx context.Context, hash TokenHash, now time.Time) (*entry,
 		return nil, err
 	}
 	fresh := n.newEntry(&s, &u)
+	fresh.hash, fresh.ends = hash, ends
 	fresh.stamp = stamp
 	fresh.seen.Store(seen)
 	fresh.read.Store(int64(n.age(now)))

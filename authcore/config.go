@@ -46,6 +46,8 @@ type Client struct {
 	// ClaimProved gives the client also the phone and the e-mail address that
 	// were proved through it.
 	ClaimProved bool
+	// Games opens the logins by device and by password to the client.
+	Games bool
 	// TicketsFor are other clients that may receive this one's tickets.
 	TicketsFor []ClientID
 }
@@ -94,6 +96,12 @@ type Limits struct {
 	AddressHour                         int
 	ClientHour                          int
 	TotalDay                            int
+	// How many wrong passwords there may be for one user name from one address in
+	// an hour, and for one user name at one client in a day.
+	PasswordHour, PasswordDay int
+	// Arrivals is how many guests and registrations one address has an hour, and
+	// Sockets how many connections of one address may be open without a player.
+	Arrivals, Sockets int
 }
 
 // Config is one configuration of a Service.

@@ -9,7 +9,8 @@ import (
 )
 
 // Erased is what is kept of somebody who was erased, so that an older copy of the
-// store cannot bring them back.
+// store cannot bring them back, and of a user name that was given up, so that it
+// does not become another's.
 type Erased struct {
 	Hash ErasedHash `cbor:"1,keyasint"`
 	At   time.Time  `cbor:"2,keyasint"`
@@ -22,12 +23,12 @@ func (s *Service) DeleteAccount(ctx context.Context, client ClientID, caller Cal
 	now := s.node.now()
 	err := s.asUser(ctx, client, session, func(tx Tx, session Session, was User) (_ []Event, err error) {
 		u = was
-		if err = session.fresh(now); err != nil {
+		if err = session.fresh(&u, now); err != nil {
 			return nil, err
 		}
 		ring := s.node.keys.Ring()
 		keepErased(tx, ring, &u, now)
-		ended, err = erase(tx, ring, u)
+		ended, err = erase(tx, ring, u, now)
 		return ended, err
 	})
 	if err == nil {
@@ -38,7 +39,7 @@ func (s *Service) DeleteAccount(ctx context.Context, client ClientID, caller Cal
 
 // erase removes a user with all that is personal and every way in. The access
 // tokens of QQ stay refused, because the user who logged in with them is gone.
-func erase(tx Tx, ring *token.Ring, u User) ([]Event, error) {
+func erase(tx Tx, ring *token.Ring, u User, now time.Time) ([]Event, error) {
 	ended, err := endSessions(tx, &u, func(SessionRef) bool { return true })
 	if err != nil {
 		return nil, err
@@ -53,6 +54,12 @@ func erase(tx Tx, ring *token.Ring, u User) ([]Event, error) {
 		if err := dropHandle(tx, ring, &u, way); err != nil {
 			return nil, err
 		}
+	}
+	if err := giveUpName(tx, ring, &u, now); err != nil {
+		return nil, err
+	}
+	if err := dropDevices(tx, ring, &u); err != nil {
+		return nil, err
 	}
 	tx.DeleteUser(u.ID)
 	return append(ended, Event{User: u.ID, Ended: true}), nil

@@ -59,7 +59,7 @@ type issue struct {
 }
 
 func (t *issue) decide(tx Tx, durable bool) error {
-	session, _, err := readSession(tx, t.hash, t.now)
+	session, _, _, err := readSession(tx, t.hash, t.now)
 	if err != nil {
 		return err
 	}
@@ -73,11 +73,12 @@ func (t *issue) decide(tx Tx, durable bool) error {
 	if t.receiver != t.client.ID && !slices.Contains(t.client.TicketsFor, t.receiver) {
 		return ErrDenied
 	}
-	if used := session.noteUse(t.now); bound || used || session.unproved(t.now) {
+	unproved := session.Token == t.hash && session.unproved(t.now)
+	if used := session.noteUse(t.now); bound || used || unproved {
 		if !durable {
 			return errNotVolatile
 		}
-		session.Used = true
+		session.Used = session.Used || session.Token == t.hash
 		tx.PutSession(session)
 	}
 	t.session = session

@@ -36,10 +36,11 @@ func (n *Node) Frozen() bool { return errors.Is(n.store.Writable(), ErrFrozen) }
 func (n *Node) WrappedRing(ctx context.Context) ([]byte, error) { return n.storedRing(ctx) }
 
 // Export hands every record that outlives a move to take, one after the other:
-// who was erased, users, then sessions and refreshed tokens if the export is final, then access
-// tokens of QQ. What has expired is left out. after is the last record that an
-// earlier export has taken, of which only the key counts; the zero Record begins
-// with the first. An error of take ends the export and is returned.
+// who was erased and which user names were given up, users, then sessions and refreshed
+// tokens if the export is final, then access tokens of QQ. What has expired is left
+// out. after is the last record that an earlier export has taken, of which only the
+// key counts; the zero Record begins with the first. An error of take ends the export
+// and is returned.
 //
 // Only a store that is closed for writing can be exported finally, else
 // ErrNotFrozen: a session that has moved must not be ended where it no longer

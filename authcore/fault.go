@@ -71,6 +71,23 @@ var (
 	ErrStale = errors.New("login is not fresh")
 	// ErrName says that a name is too long or holds control characters.
 	ErrName = errors.New("name refused")
+	// ErrUserName says that nobody may have this user name: it is not 3 to 64
+	// characters long, holds control characters or looks like a user id.
+	ErrUserName = errors.New("user name refused")
+	// ErrNoUserName says that a password is to be set for a user without a name.
+	ErrNoUserName = errors.New("no user name")
+	// ErrPassword says that a password is too long, or no text.
+	ErrPassword = errors.New("password refused")
+	// ErrDetails says that a user name or its password is wrong; which is not told.
+	ErrDetails = errors.New("wrong user name or password")
+	// ErrLockedOut says that there were too many wrong passwords; [RetryAfter] tells
+	// when to come back. The right one is refused, too.
+	ErrLockedOut = errors.New("too many wrong passwords")
+	// ErrDevice says that a device id is too short, too long, no text, or one that
+	// many devices are known to share.
+	ErrDevice = errors.New("device id refused")
+	// ErrNotLinked says that the user has no QQ account in the client's application.
+	ErrNotLinked = errors.New("no such link")
 	// ErrDenied says that the caller is known and may not do this.
 	ErrDenied = errors.New("not allowed")
 	// ErrLimited says that a limit is reached; [RetryAfter] tells when to come

@@ -90,6 +90,11 @@ func (f *finishing) decide(tx Tx) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !record.Linked && u.ID != "" {
+		if record.Sessions, err = tx.Sessions(u.ID); err != nil {
+			return nil, err
+		}
+	}
 	if err := refuseSpent(tx, &record); errors.Is(err, ErrQQToken) {
 		return nil, ErrState
 	} else if err != nil {
@@ -199,6 +204,9 @@ func (f *finishing) free(record *LoginRecord, u *User) bool {
 // addFactor gives a known user a second factor, which is a way in: it must be
 // nobody's, and ends what the user was logged in with before.
 func (f *finishing) addFactor(tx Tx, record *LoginRecord, methods []Method) (verdict, err error) {
+	if f.proved.Link && !f.free(record, &f.user) {
+		return ErrTaken, nil
+	}
 	handle := f.service.handle(f.to)
 	if _, err := tx.UserByHandle(handle); err == nil {
 		return ErrTaken, nil
@@ -208,7 +216,7 @@ func (f *finishing) addFactor(tx Tx, record *LoginRecord, methods []Method) (ver
 	f.user.setContact(f.to.Way, f.to.Value, f.client.ID)
 	tx.PutUser(f.user)
 	tx.PutHandle(handle, f.user.ID)
-	if err := f.endAllSessions(tx); err != nil {
+	if err := f.endOtherSessions(tx); err != nil {
 		return nil, err
 	}
 	f.wayAdded, record.Sessions = true, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // GuardConfig says whom a guard lets in and what it tells the upstream.
@@ -42,14 +43,17 @@ func (s *Service) NewGuard(cfg GuardConfig) (*Guard, error) {
 }
 
 // Pass is a session that a guard let in with one request, for as long as the
-// request lives. It must be released.
+// request lives. It must be released. The node keeps those of connections to
+// itself.
 type Pass struct {
 	// Assertion is what the upstream gets in place of the session token.
 	Assertion string
 
 	ctx        context.Context
 	cancel     context.CancelFunc
-	guard      *Guard
+	guard      *Guard // nil for a connection
+	ended      func(terminated bool)
+	gone       atomic.Bool
 	entry      *entry
 	shard      *liveShard
 	prev, next *Pass
@@ -165,7 +169,7 @@ func (g *Guard) judgeDevice(ctx context.Context, e *entry, fingerprint string) e
 func (n *Node) bindDevice(ctx context.Context, to *Session, device DeviceHash) error {
 	now := n.now()
 	return n.update(ctx, func(tx Tx) ([]Event, error) {
-		session, _, err := readSession(tx, to.Token, now)
+		session, _, _, err := readSession(tx, to.Token, now)
 		if err != nil {
 			return nil, err
 		}

@@ -9,15 +9,17 @@ import (
 
 // The kinds of MAC that stand for what codes, limits and users are found by.
 type (
-	// HandleHash stands for a proved phone number or e-mail address.
+	// HandleHash stands for a proved phone number or e-mail address, a user name or
+	// a device identity.
 	HandleHash [32]byte
 	// CodeHash stands for the login or user that a code was made for, with its
 	// client, device and type.
 	CodeHash [32]byte
 	// CounterHash stands for what a limit counts.
 	CounterHash [32]byte
-	// ErasedHash stands for a user, or a QQ identity of one, that was erased. That
-	// of an identity is its IdentityHash.
+	// ErasedHash stands for a user, or a QQ identity of one, that was erased, and for
+	// a user name that was given up. That of an identity is its IdentityHash, that of
+	// a name its HandleHash.
 	ErasedHash [32]byte
 )
 

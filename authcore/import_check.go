@@ -1,8 +1,11 @@
 package authcore
 
 import (
+	"encoding/base64"
+	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -16,21 +19,25 @@ const (
 	maxImportedLinks   = 64
 	maxPublicID        = 64
 	maxImportedClients = 256
+	maxImportedDevices = 64
+	maxImportedHash    = 256 // bytes
 )
 
 var (
 	userIDs = regexp.MustCompile(`^[0-9]{17}-[0-9A-F]{4}-[0-9A-F]{9}$`)
 	appIDs  = regexp.MustCompile(`^[0-9]{1,20}$`)
 	mobiles = regexp.MustCompile(`^\+[1-9][0-9]{0,2}-[0-9]{4,14}$`)
+	phcs    = regexp.MustCompile(`^\$argon2id\$v=19\$m=([1-9][0-9]{0,6}),t=([1-9][0-9]?),p=([1-9][0-9]{0,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{43})$`)
 	openIDs = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`) // as they are taken from QQ
 )
 
 // size is about how many bytes a record takes in a transaction.
 func (r *Record) size() int {
-	const links, rest = 1 << 10, 1 << 10
+	const links, devices, rest = 1 << 10, 1 << 9, 1 << 10
 	switch {
 	case r.User != nil:
-		return rest + len(r.User.Links)*links + sizeOf(r.User.Segments) + (len(r.User.MobileVia)+len(r.User.EmailVia))*maxPublicID
+		return rest + len(r.User.Links)*links + sizeOf(r.User.Segments) + (len(r.User.MobileVia)+len(r.User.EmailVia))*maxPublicID +
+			len(r.User.Devices)*devices + sizeOf(r.User.Requested)
 	case r.Account != nil:
 		return rest + links + sizeOf(r.Account.Segments)
 	}
@@ -82,12 +89,47 @@ func (u *User) unfit() string {
 	if len(u.MobileVia)+len(u.EmailVia) > maxImportedClients {
 		return "a mobile or an email proved through more clients than there can be"
 	}
-	for _, id := range append(slices.Concat(u.MobileVia, u.EmailVia), u.DisabledBy) {
+	if len(u.Devices) > maxImportedDevices {
+		return reasonDevices
+	}
+	clients := append(slices.Concat(u.MobileVia, u.EmailVia), u.DisabledBy, u.Home)
+	for _, d := range u.Devices {
+		if d.check() != nil {
+			return "a device that cannot stand for a user"
+		}
+		if d.Client == "" {
+			return "a device of no client"
+		}
+		clients = append(clients, d.Client)
+	}
+	for _, id := range clients {
 		if text := string(id); text != cut(text) || strings.ContainsRune(text, 0) {
 			return "a client id over 128 bytes, or that is no text"
 		}
 	}
+	if u.Password != "" && !isHash(u.Password) {
+		return "a password that is no hash by argon2id, or one that costs too much to verify"
+	}
+	if checkRequested(u.Requested) != nil {
+		return "requested segments that no user may have"
+	}
 	return unfitPerson(u.Links, u.Segments, u.Mobile, u.Email, u.DisplayName, u.UserName)
+}
+
+// isHash reports whether verifyPassword takes what came in for a hash.
+func isHash(phc string) bool {
+	fields := phcs.FindStringSubmatch(phc)
+	if fields == nil || len(phc) > maxImportedHash {
+		return false
+	}
+	for i, most := range []int{maxArgonMemory, maxArgonTime, math.MaxUint8} {
+		if n, err := strconv.Atoi(fields[1+i]); err != nil || n > most {
+			return false
+		}
+	}
+	_, err := base64.RawStdEncoding.DecodeString(fields[4])
+	_, err2 := base64.RawStdEncoding.DecodeString(fields[5])
+	return err == nil && err2 == nil
 }
 
 func unfitPerson(links []Link, segments map[string]string, mobile, email string, names ...string) string {

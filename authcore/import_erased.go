@@ -16,9 +16,10 @@ func (b *importing) erasedBefore(tx Tx, hash ErasedHash) (time.Time, error) {
 	return e.At, err
 }
 
-// erased takes in that a QQ account or a user was erased elsewhere. The account
-// goes from whoever it was linked to before; the user is looked for when all is
-// taken, since ids are told by hashes alone.
+// erased takes in that a QQ account or a user was erased elsewhere, or a user name
+// given up. The account goes from whoever it was linked to before; the user is looked
+// for when all is taken, since ids are told by hashes alone. Whoever has the name
+// here keeps it.
 func (b *importing) erased(tx Tx, e *Erased) error {
 	if !b.shared {
 		b.report.Left++
@@ -57,7 +58,7 @@ func (b *importing) erased(tx Tx, e *Erased) error {
 
 // eraseUsers erases those users who were erased elsewhere.
 func (i *Import) eraseUsers(ctx context.Context, erased map[ErasedHash]bool) error {
-	ring := i.node.keys.Ring()
+	ring, now := i.node.keys.Ring(), i.node.now()
 	return exportUsers(ctx, i.node.store, nil, func(r Record) error {
 		if !erased[erasedUser(ring, r.User.ID)] {
 			return nil
@@ -69,7 +70,7 @@ func (i *Import) eraseUsers(ctx context.Context, erased map[ErasedHash]bool) err
 			} else if err != nil {
 				return nil, err
 			}
-			return erase(tx, ring, u)
+			return erase(tx, ring, u, now)
 		})
 	})
 }

@@ -29,6 +29,11 @@ const (
 	reasonMobile        = "the phone belongs to another user"
 	reasonEmail         = "the e-mail address belongs to another user"
 	reasonErased        = "was erased here"
+	reasonUserName      = "the user name belongs to another user"
+	reasonGivenUp       = "the user name was given up"
+	reasonNoUserName    = "a user name that nobody may have"
+	reasonDevice        = "the device belongs to another user"
+	reasonDevices       = "more devices than a user may have"
 )
 
 // user takes a user of another store in. For one that is here already, what is
@@ -45,8 +50,9 @@ func (b *importing) user(tx Tx, n int, in *User) error {
 	known := err == nil
 	if errors.Is(err, ErrNotFound) {
 		u = *in
-		u.Links, u.Segments = nil, maps.Clone(in.Segments)
+		u.Links, u.Segments, u.Requested = nil, maps.Clone(in.Segments), maps.Clone(in.Requested)
 		u.Mobile, u.MobileVia, u.Email, u.EmailVia = "", nil, "", nil
+		u.UserName, u.Password, u.Devices = "", "", nil
 	} else if err != nil {
 		return err
 	}
@@ -60,11 +66,29 @@ func (b *importing) user(tx Tx, n int, in *User) error {
 	if len(added) == 0 && len(in.Links) > 0 {
 		return nil // its QQ accounts are others'
 	}
-	b.report.Created++
-	if _, _, err := b.addContacts(tx, n, &u, in); err != nil {
+	ways, _, err := b.addWays(tx, n, &u, in)
+	if err != nil {
 		return err
 	}
+	if !ways && len(in.Links) == 0 && (in.hasPassword() || len(in.Devices) > 0) {
+		b.handles = nil
+		return nil // its ways in are others'
+	}
+	b.report.Created++
 	return b.put(tx, u, added)
+}
+
+// addWays gives u what else of in is a way in and free. changed is also true for what
+// is none: a name alone, or a way that u had already and was not found by.
+func (b *importing) addWays(tx Tx, n int, u, in *User) (added, changed bool, err error) {
+	for _, add := range []func(Tx, int, *User, *User) (bool, bool, error){b.addContacts, b.addName, b.addDevices} {
+		more, other, err := add(tx, n, u, in)
+		if err != nil {
+			return false, false, err
+		}
+		added, changed = added || more, changed || other
+	}
+	return added, changed, nil
 }
 
 // addLinks gives u those links of in that are free, and returns them.
@@ -106,11 +130,11 @@ func (b *importing) identity(app AppID, openID string) IdentityHash {
 // link ends the user's sessions.
 func (b *importing) change(tx Tx, n int, u User, in *User, added []Link) error {
 	told := b.complete(n, &u, in)
-	ways, healed, err := b.addContacts(tx, n, &u, in)
+	ways, changed, err := b.addWays(tx, n, &u, in)
 	if err != nil {
 		return err
 	}
-	told = told || healed
+	told = told || changed
 	epoch := max(u.Epoch, in.Epoch)
 	disabling := in.Disabled && !u.Disabled
 	if disabling {
@@ -160,6 +184,9 @@ func (b *importing) put(tx Tx, u User, added []Link) error {
 		tx.PutHandle(h, u.ID)
 	}
 	b.handles = nil
+	if len(u.Devices) > 0 && u.isGuest() {
+		tx.PutGuest(Guest{User: u.ID, Due: b.now.Add(guestUnused)})
+	}
 	for _, l := range added {
 		tx.PutLink(l, u.ID)
 		seen := admission{ring: b.ring, user: u, proved: Pending{App: l.App, UnionID: l.UnionID}}

@@ -57,19 +57,36 @@ func cut(s string) string {
 	return strings.ToValidUTF8(s, "")
 }
 
-// readSession reads a session that lives, with its user.
-func readSession(tx Tx, hash TokenHash, now time.Time) (Session, User, error) {
+// sessionAt reads the session that a token is good for, which is not always the
+// session's current one: a token that a game has exchanged goes on for a while. The
+// time is when the token ends.
+func sessionAt(tx Tx, hash TokenHash, now time.Time) (Session, User, time.Time, error) {
 	s, u, err := tx.Session(hash)
-	if errors.Is(err, ErrNotFound) {
-		return s, u, ErrSession
+	if !errors.Is(err, ErrNotFound) {
+		return s, u, s.Expires, err
+	}
+	old, err := tx.Retired(hash)
+	if err == nil && !now.Before(old.GoodUntil) {
+		err = ErrNotFound
 	}
 	if err != nil {
-		return s, u, err
+		return Session{}, User{}, time.Time{}, err
 	}
-	if !s.alive(&u, now) {
-		return s, u, ErrSession
+	s, u, err = tx.SessionByID(old.Session)
+	if err == nil && s.Expires.Before(old.GoodUntil) {
+		return s, u, s.Expires, nil
 	}
-	return s, u, nil
+	return s, u, old.GoodUntil, err
+}
+
+// readSession reads a session that lives, with its user and the time at which the
+// token ends.
+func readSession(tx Tx, hash TokenHash, now time.Time) (Session, User, time.Time, error) {
+	s, u, ends, err := sessionAt(tx, hash, now)
+	if errors.Is(err, ErrNotFound) || err == nil && !s.alive(&u, now) {
+		err = ErrSession
+	}
+	return s, u, ends, err
 }
 
 // unproved reports whether the token came from a refresh whose answer may still
@@ -80,13 +97,15 @@ func (s *Session) unproved(now time.Time) bool {
 
 // use reads a living session and notes its first use after a refresh. If clients
 // are given, any other client's session does not exist. The stamp is of what was
-// read, if the store has stamps and nothing had to be noted.
-func (n *Node) use(ctx context.Context, hash TokenHash, now time.Time, clients ...ClientID) (s Session, u User, stamp Stamp, err error) {
+// read, if the store has stamps and nothing had to be noted. ends is when the token
+// does.
+func (n *Node) use(ctx context.Context, hash TokenHash, now time.Time, clients ...ClientID) (s Session, u User, ends time.Time, stamp Stamp, err error) {
 	err = n.store.View(ctx, func(tx Tx) (err error) {
-		if s, u, err = readSession(tx, hash, now); err != nil {
+		stamp = Stamp{}
+		if s, u, ends, err = readSession(tx, hash, now); err != nil {
 			return err
 		}
-		if stamped, ok := tx.(Stamped); ok {
+		if stamped, ok := tx.(Stamped); ok && s.Token == hash {
 			stamp, err = stamped.Stamp(hash, u.ID)
 		}
 		return err
@@ -94,10 +113,10 @@ func (n *Node) use(ctx context.Context, hash TokenHash, now time.Time, clients .
 	if err == nil && len(clients) > 0 && !slices.Contains(clients, s.Client) {
 		err = ErrSession
 	}
-	if err == nil && s.unproved(now) {
+	if err == nil && s.Token == hash && s.unproved(now) {
 		stamp = Stamp{}
 		err = n.update(ctx, func(tx Tx) (_ []Event, err error) {
-			if s, u, err = readSession(tx, hash, now); err != nil {
+			if s, u, ends, err = readSession(tx, hash, now); err != nil {
 				return nil, err
 			}
 			s.Used = true
@@ -115,7 +134,7 @@ func (n *Node) use(ctx context.Context, hash TokenHash, now time.Time, clients .
 	if err == nil || errors.Is(err, ErrSession) {
 		n.answered(now)
 	}
-	return s, u, stamp, err
+	return s, u, ends, stamp, err
 }
 
 // bindDevice checks the caller's device against the session's. A session whose

@@ -2,6 +2,7 @@ package authcore
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"iter"
 	"slices"
@@ -12,8 +13,8 @@ import (
 // grace is how long requests in flight may go on after their session ended.
 const grace = 500 * time.Millisecond
 
-// liveRequests knows every guarded request in flight, so that ending a session
-// ends them. Requests of one user share a shard, and each shard is a list that
+// liveRequests knows every guarded request in flight and every connection with a
+// player, so that ending a session ends them. Those of one user share a shard, and each shard is a list that
 // is entered and left in constant time without allocation.
 type liveRequests struct {
 	seed   maphash.Seed
@@ -82,7 +83,7 @@ func end(passes []*Pass) {
 	}
 	time.AfterFunc(grace, func() {
 		for _, p := range passes {
-			p.cancel()
+			p.over(true)
 		}
 	})
 }
@@ -95,16 +96,20 @@ func (n *Node) judgeAgain(passes []*Pass) {
 	}
 	n.inBackground(func() {
 		for p := range slices.Values(passes) {
-			if !n.stillPasses(p) {
+			if passes, known := n.stillPasses(p); passes {
+				continue
+			} else if known {
 				end([]*Pass{p})
+			} else { // what cannot be read is not let in for longer
+				time.AfterFunc(grace, func() { p.over(false) })
 			}
 		}
 	})
 }
 
 // stillPasses reads a request's session by its id, which a refresh does not
-// change. What cannot be read is not let in for longer.
-func (n *Node) stillPasses(p *Pass) bool {
+// change. known is false if it cannot be read.
+func (n *Node) stillPasses(p *Pass) (passes, known bool) {
 	ctx, cancel := context.WithTimeout(n.ctx, pulse)
 	defer cancel()
 	var s Session
@@ -113,14 +118,17 @@ func (n *Node) stillPasses(p *Pass) bool {
 		s, u, err = tx.SessionByID(p.entry.session)
 		return err
 	})
-	return err == nil && s.alive(&u, n.now()) && p.guard.judgeSession(n.newEntry(&s, &u)) == nil
+	if err != nil {
+		return false, errors.Is(err, ErrNotFound)
+	}
+	return s.alive(&u, n.now()) && (p.guard == nil || p.guard.judgeSession(n.newEntry(&s, &u)) == nil), true
 }
 
 // expire cancels the requests whose sessions have reached their absolute end.
 func (l *liveRequests) expire(now time.Time) {
 	for p := range l.all() {
 		if !now.Before(p.entry.expires) {
-			p.cancel()
+			p.over(true)
 		}
 	}
 }
@@ -129,14 +137,16 @@ func (l *liveRequests) expire(now time.Time) {
 // session has ended.
 func (l *liveRequests) endAll() {
 	for p := range l.all() {
-		p.cancel()
+		p.over(false)
 	}
 }
 
 // count returns the number of requests in flight.
 func (l *liveRequests) count() (n int) {
-	for range l.all() {
-		n++
+	for p := range l.all() {
+		if p.ended == nil {
+			n++
+		}
 	}
 	return n
 }

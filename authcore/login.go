@@ -18,32 +18,45 @@ func (s *Service) LoginQQ(ctx context.Context, id ClientID, caller Caller, acces
 	if err != nil {
 		return Outcome{}, s.refusedByQQ(c, caller, err)
 	}
-	l := &login{admission: s.newAdmission(c, caller), app: app}
+	l := s.newLogin(c, app, caller, identity, accessToken)
+	if err := s.decideLogin(ctx, &l, l.decide, accessToken, identity); err != nil {
+		return Outcome{}, s.loginRefused(c, caller, err)
+	}
+	s.auditOwner(&l)
+	return s.concluded(&l.admission)
+}
+
+// auditOwner tells if the identity has come to belong to somebody.
+func (s *Service) auditOwner(l *login) {
+	if l.created {
+		s.cfg.Audit(l.event(AuditUserCreated))
+	} else if l.joined && l.status == StatusSuccess {
+		s.cfg.Audit(l.event(AuditUserJoined))
+	}
+}
+
+// newLogin begins a login by an identity that QQ has proved.
+func (s *Service) newLogin(c *client, app *App, caller Caller, identity Identity, accessToken string) login {
+	l := login{admission: s.newAdmission(c, caller), app: app}
 	l.proved = Pending{
 		Identity: IdentityHash(l.ring.Index("identity", string(identity.App), identity.OpenID)),
 		App:      identity.App, OpenID: identity.OpenID, UnionID: identity.UnionID,
 		Access: AccessHash(l.ring.Index("access", strings.ToUpper(accessToken))), // hex, if QQ reads it in any case
 	}
 	l.newUser = newUserID(l.now)
-	err = s.node.update(ctx, l.decide)
+	return l
+}
+
+// decideLogin decides about a login. Only one that needs the nickname costs a second
+// call to QQ, and only by trying: without a nickname it goes on just the same.
+func (s *Service) decideLogin(ctx context.Context, l *login, decide func(Tx) ([]Event, error), accessToken string, identity Identity) error {
+	err := s.node.update(ctx, decide)
 	if errors.Is(err, errProfileMissing) {
-		// Only a QQ account that is new here costs a second call to QQ, and
-		// only by trying: without a nickname it logs in just the same.
-		profile, _ := app.QQ.Profile(ctx, accessToken, identity)
+		profile, _ := l.app.QQ.Profile(ctx, accessToken, identity)
 		l.proved.Nickname, l.profiled = profile.Nickname, true
-		err = s.node.update(ctx, l.decide)
+		err = s.node.update(ctx, decide)
 	}
-	if err != nil {
-		return Outcome{}, s.loginRefused(c, caller, err)
-	}
-	if l.created || l.joined {
-		event := l.event(AuditUserCreated)
-		if l.joined {
-			event.Name = AuditUserJoined
-		}
-		s.cfg.Audit(event)
-	}
-	return s.concluded(&l.admission)
+	return err
 }
 
 // admit finds a client and refuses, before QQ is asked, what cannot succeed.
@@ -88,7 +101,8 @@ func reason(err error) string {
 	}{
 		{ErrLimited, "limited"}, {ErrQQToken, "qq_token"}, {ErrQQApp, "qq_app"}, {ErrQQOpenID, "qq_open_id"},
 		{ErrQQConfig, "qq_config"}, {ErrQQUnavailable, "qq_unavailable"}, {ErrUserDisabled, "disabled"},
-		{ErrNoUser, "unknown_user"}, {ErrState, "state_token"}, {ErrCode, "wrong_code"}, {ErrTaken, "taken"}, {ErrDamaged, "store_damaged"}, {ErrUnavailable, "store_unavailable"},
+		{ErrNoUser, "unknown_user"}, {ErrDetails, "wrong_password"}, {ErrLockedOut, "locked_out"}, {ErrDevice, "device"},
+		{ErrUserName, "user_name"}, {ErrState, "state_token"}, {ErrCode, "wrong_code"}, {ErrTaken, "taken"}, {ErrDamaged, "store_damaged"}, {ErrUnavailable, "store_unavailable"},
 	} {
 		if errors.Is(err, r.fault) {
 			return r.word
@@ -97,7 +111,7 @@ func reason(err error) string {
 	return "error"
 }
 
-// errProfileMissing ends the decision about a new identity that wants a name.
+// errProfileMissing ends a decision that wants QQ's nickname.
 var errProfileMissing = errors.New("profile missing")
 
 // login is one login by a QQ identity that is proved: what it rests on, and
@@ -125,25 +139,48 @@ func (l *login) judge(tx Tx) error {
 	if err != nil {
 		return err
 	}
-	if !record.Linked {
-		if err := l.join(tx, &record); err != nil {
-			return err
-		}
-	}
-	if record.Linked && record.User.Disabled {
-		return ErrUserDisabled
-	}
-	if err := refuseSpent(tx, &record); err != nil {
+	owner, err := l.findOwner(tx, &record)
+	if err != nil {
 		return err
 	}
-	if !record.Linked {
+	if owner.ID == "" {
 		return l.unknown(tx, &record)
 	}
-	l.user = record.User
-	if err := l.noteUnionID(tx); err != nil {
+	return l.known(tx, &record, owner)
+}
+
+// findOwner finds whom the identity belongs to, by itself or because it joins them;
+// nobody is the zero User. It refuses who may not log in.
+func (l *login) findOwner(tx Tx, record *LoginRecord) (owner User, err error) {
+	owner = record.User
+	if !record.Linked {
+		joined, err := l.joinable(tx, l.app)
+		if err != nil {
+			return User{}, err
+		}
+		if joined != nil {
+			owner = *joined
+		}
+	}
+	if owner.Disabled {
+		return User{}, ErrUserDisabled
+	}
+	return owner, refuseSpent(tx, record)
+}
+
+// known logs in whom the identity belongs to. Where it joins them, it is linked like
+// any other to a known user.
+func (l *login) known(tx Tx, record *LoginRecord, owner User) error {
+	l.user = owner
+	if l.proved.Link = !record.Linked; l.proved.Link {
+		l.joined = true
+	} else if err := l.noteUnionID(tx); err != nil {
 		return err
 	}
-	return l.conclude(tx, &record, []Method{MethodQQ})
+	if !l.profiled && (l.user.syncs(&l.proved) >= 0 || l.proved.Link && l.proved.SyncName) {
+		return errProfileMissing
+	}
+	return l.conclude(tx, record, []Method{MethodQQ})
 }
 
 // refuseSpent refuses an access token whose user has logged out everywhere

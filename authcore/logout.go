@@ -70,8 +70,11 @@ func (s *Service) bySessionToken(sessionToken string) findSession {
 	if !s.node.keys.Ring().ValidOpaque(kindSession, sessionToken) {
 		return nil
 	}
-	hash := hashToken(sessionToken)
-	return func(tx Tx) (Session, User, error) { return tx.Session(hash) }
+	hash, now := hashToken(sessionToken), s.node.now()
+	return func(tx Tx) (Session, User, error) {
+		session, u, _, err := sessionAt(tx, hash, now)
+		return session, u, err
+	}
 }
 
 // byIDToken finds the session that an id_token of a client names; nil if there

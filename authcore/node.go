@@ -41,20 +41,23 @@ type Node struct {
 	now   func() time.Time
 	began time.Time // by now; what is compared are ages since
 
-	cache   *sessionCache
-	filling fillLocks
-	events  eventLog
-	live    *liveRequests
-	refused *addressLimit
-	puzzled *addressLimit
-	unsent  *memoryCounters
-	puzzles func() *slider.Pool // drawn from the first use on
-	drawn   atomic.Bool
-	texting pace
-	mailing pace
-	stopped atomic.Int64 // when it was last said that no codes are sent, Unix seconds
-	idles   atomic.Bool  // some session has ended, or will, if nobody uses it
-	heard   atomic.Int64 // the node's age when it last heard from the store
+	cache    *sessionCache
+	filling  fillLocks
+	events   eventLog
+	live     *liveRequests
+	refused  *addressLimit
+	puzzled  *addressLimit
+	unsent   *memoryCounters
+	arrivals *memoryCounters
+	hashes   *hashGate
+	lobby    lobby
+	puzzles  func() *slider.Pool // drawn from the first use on
+	drawn    atomic.Bool
+	texting  pace
+	mailing  pace
+	stopped  atomic.Int64 // when it was last said that no codes are sent, Unix seconds
+	idles    atomic.Bool  // some session has ended, or will, if nobody uses it
+	heard    atomic.Int64 // the node's age when it last heard from the store
 
 	ctx        context.Context // ends with the node
 	stop       context.CancelFunc
@@ -81,6 +84,7 @@ func NewNode(cfg NodeConfig) *Node {
 	n := &Node{
 		store: cfg.Store, keys: cfg.Keys, now: cfg.Now,
 		cache: newSessionCache(), live: newLiveRequests(), refused: newAddressLimit(), puzzled: newAddressLimit(), unsent: newMemoryCounters(),
+		arrivals: newMemoryCounters(), hashes: newHashGate(),
 		onFault: cfg.OnFault,
 	}
 	if n.now == nil {
@@ -139,6 +143,7 @@ func (n *Node) Close() error {
 	n.refused.close()
 	n.puzzled.close()
 	n.unsent.close()
+	n.arrivals.close()
 	if n.drawn.Load() {
 		n.puzzles().Close()
 	}
@@ -146,10 +151,11 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) run() {
-	beat, look, rotate := time.NewTicker(pulse), time.NewTicker(lookEvery), time.NewTicker(rotateEvery)
+	beat, look, rotate, sweep := time.NewTicker(pulse), time.NewTicker(lookEvery), time.NewTicker(rotateEvery), time.NewTicker(sweepEvery)
 	defer beat.Stop()
 	defer look.Stop()
 	defer rotate.Stop()
+	defer sweep.Stop()
 	n.rotate()
 	for {
 		select {
@@ -161,6 +167,8 @@ func (n *Node) run() {
 			n.noteLive(n.now())
 		case <-rotate.C:
 			n.rotate()
+		case <-sweep.C:
+			n.inBackground(n.sweep) // may take long, and the heart must beat
 		}
 	}
 }

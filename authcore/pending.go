@@ -35,12 +35,17 @@ type Pending struct {
 	Epoch uint32 `cbor:"14,keyasint,omitempty"`
 	// Methods is what has been proved so far, and Link says that the identity is
 	// to be linked to User in the end.
-	Methods []Method   `cbor:"15,keyasint,omitempty"`
-	Link    bool       `cbor:"16,keyasint,omitempty"`
-	Client  ClientID   `cbor:"9,keyasint"`
-	Device  DeviceHash `cbor:"10,keyasint"`
-	Created time.Time  `cbor:"11,keyasint"`
-	Expires time.Time  `cbor:"12,keyasint"`
+	Methods []Method `cbor:"15,keyasint,omitempty"`
+	Link    bool     `cbor:"16,keyasint,omitempty"`
+	// Leave is the session that ends when the login becomes another user's.
+	Leave SessionID `cbor:"17,keyasint,omitempty"`
+	// Requested and SyncName are for the user and the link that are made in the end.
+	Requested map[string]string `cbor:"18,keyasint,omitempty"`
+	SyncName  bool              `cbor:"19,keyasint,omitempty"`
+	Client    ClientID          `cbor:"9,keyasint"`
+	Device    DeviceHash        `cbor:"10,keyasint"`
+	Created   time.Time         `cbor:"11,keyasint"`
+	Expires   time.Time         `cbor:"12,keyasint"`
 }
 
 // PendingRef is a pending login's line in its identity's list.

@@ -70,9 +70,12 @@ func (s *Service) asUser(ctx context.Context, client ClientID, id SessionID, cha
 	})
 }
 
-// fresh answers ErrStale for a session whose login is too old for what it asks.
-func (s *Session) fresh(now time.Time) error {
-	if now.After(s.AuthTime.Add(freshFor)) {
+// fresh answers ErrStale for a session whose login is too old for what it asks. One
+// that rests on a device alone is never fresh for who is more than a guest: whoever
+// has an old device would otherwise take the account from its QQ.
+func (s *Session) fresh(u *User, now time.Time) error {
+	device := len(s.Methods) == 1 && s.Methods[0] == MethodDevice
+	if now.After(s.AuthTime.Add(freshFor)) || device && !u.isGuest() {
 		return ErrStale
 	}
 	return nil
@@ -158,14 +161,14 @@ func (c *change) decide(tx Tx, session Session, u User) ([]Event, error) {
 	c.user, c.verdict = u, nil
 	var ended []Event
 	if c.in.Contact != nil {
-		if err := session.fresh(c.now); err != nil {
+		if err := session.fresh(&u, c.now); err != nil {
 			return nil, err
 		}
 		if err := c.contact(tx, &session, *c.in.Contact); err != nil || c.verdict != nil {
 			return nil, err
 		}
 		var err error
-		if ended, err = endOthers(tx, &c.user, &session); err != nil {
+		if ended, err = endOthers(tx, &c.user, session.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -210,12 +213,12 @@ func (c *change) contact(tx Tx, session *Session, to Contact) error {
 
 // endOthers ends all sessions of a user but one, and those that it was taken over
 // from, without which it would end.
-func endOthers(tx Tx, u *User, but *Session) ([]Event, error) {
+func endOthers(tx Tx, u *User, but SessionID) ([]Event, error) {
 	refs, err := tx.Sessions(u.ID)
 	if err != nil {
 		return nil, err
 	}
-	keep := map[SessionID]bool{but.ID: true}
+	keep := map[SessionID]bool{but: true}
 	for range refs {
 		for _, r := range refs {
 			if keep[r.ID] {
@@ -233,25 +236,10 @@ func (s *Service) Unlink(ctx context.Context, client ClientID, caller Caller, se
 	now := s.node.now()
 	err := s.asUser(ctx, client, session, func(tx Tx, session Session, was User) ([]Event, error) {
 		u = was
-		if err := session.fresh(now); err != nil {
+		if err := session.fresh(&u, now); err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(u.Links, func(l Link) bool { return l.socialID() == social })
-		if i < 0 {
-			return nil, ErrDenied
-		}
-		link := u.Links[i]
-		ended, err := endOthers(tx, &u, &session)
-		if err != nil {
-			return nil, err
-		}
-		u.Links = slices.Delete(slices.Clone(u.Links), i, i+1)
-		if !s.canGetIn(&u) {
-			return nil, ErrLastWay
-		}
-		tx.DeleteLink(link, u.ID)
-		tx.PutUser(u)
-		return append(ended, Event{User: u.ID}), leaveUnion(tx, s.node.keys.Ring(), link, u.ID)
+		return s.unlink(tx, &session, &u, func(l *Link) bool { return l.socialID() == social }, ErrDenied)
 	})
 	if err == nil {
 		s.cfg.Audit(AuditEvent{Name: AuditWayRemoved, User: u.ID, Client: client, Session: session, Addr: caller.Addr})
@@ -259,11 +247,35 @@ func (s *Service) Unlink(ctx context.Context, client ClientID, caller Caller, se
 	return err
 }
 
-// canGetIn reports whether the user has a way in: a QQ account, or a phone or
-// address by which one can be bound at some client.
+// unlink takes the picked link from a user; absent is the error if there is none.
+func (s *Service) unlink(tx Tx, session *Session, u *User, picked func(*Link) bool, absent error) ([]Event, error) {
+	i := slices.IndexFunc(u.Links, func(l Link) bool { return picked(&l) })
+	if i < 0 {
+		return nil, absent
+	}
+	link := u.Links[i]
+	ended, err := endOthers(tx, u, session.ID)
+	if err != nil {
+		return nil, err
+	}
+	u.Links = slices.Delete(slices.Clone(u.Links), i, i+1)
+	if !s.canGetIn(u) {
+		return nil, ErrLastWay
+	}
+	tx.DeleteLink(link, u.ID)
+	tx.PutUser(*u)
+	return append(ended, Event{User: u.ID}), leaveUnion(tx, s.node.keys.Ring(), link, u.ID)
+}
+
+// canGetIn reports whether the user has a way in: a QQ account, a name and password,
+// or a phone or address by which a QQ account can be bound at some client. A device
+// is none: it gets lost.
 func (s *Service) canGetIn(u *User) bool {
 	for _, c := range s.clients {
 		if _, linked := u.link(c.App); linked {
+			return true
+		}
+		if c.Games && u.hasPassword() && s.atHome(c, u) && c.letsIn(u, MethodPassword) {
 			return true
 		}
 		if c.Unknown != UnknownBind && c.Unknown != UnknownRegister {
@@ -278,8 +290,13 @@ func (s *Service) canGetIn(u *User) bool {
 
 // letsBind reports whether the user can bind a QQ account by a way to the end.
 func (c *client) letsBind(u *User, w Way) bool {
-	proved := []Method{w.method()}
-	return u.contact(w) != "" && (c.satisfied(proved) || len(c.factors(u, proved)) > 0)
+	return u.contact(w) != "" && c.letsIn(u, w.method())
+}
+
+// letsIn reports whether a login of the user that begins with a method can end.
+func (c *client) letsIn(u *User, by Method) bool {
+	proved := []Method{by}
+	return c.satisfied(proved) || len(c.factors(u, proved)) > 0
 }
 
 // leaveUnion takes a user whose link goes out of the list of those who were seen

@@ -20,7 +20,7 @@ func (s *Service) IDToken(ctx context.Context, id ClientID, caller Caller, sessi
 	}
 	token := SessionToken{opaque.Of(sessionToken)}
 	now := s.node.now()
-	session, user, _, err := s.node.use(ctx, TokenHash(token.Hash()), now, id)
+	session, user, _, _, err := s.node.use(ctx, TokenHash(token.Hash()), now, id)
 	if err == nil && session.Device == (DeviceHash{}) {
 		err = s.node.bindDevice(ctx, &session, s.device(caller.Fingerprint))
 	}
@@ -80,11 +80,16 @@ type refresh struct {
 
 func (r *refresh) decide(tx Tx) ([]Event, error) {
 	r.replayed, r.events = false, nil
-	session, _, err := readSession(tx, r.old, r.now)
+	session, _, _, err := readSession(tx, r.old, r.now)
 	if errors.Is(err, ErrSession) {
 		err = r.again(tx)
 	} else if err == nil {
 		if err = r.check(&session); err == nil {
+			if session.Token != r.old {
+				// A token that a game has exchanged, and that would be good for a while
+				// yet. That it was one is remembered: used late, it is not stolen.
+				tx.RetireToken(r.old, Retired{Session: session.ID, At: r.now, Expires: session.Expires, GoodUntil: r.now})
+			}
 			r.rotate(tx, session, r.old)
 		}
 	}
@@ -135,6 +140,9 @@ func (r *refresh) again(tx Tx) error {
 	if session.Previous == r.old && !session.Used && r.now.Before(retired.At.Add(replaceWithin)) {
 		r.rotate(tx, session, r.old)
 		return nil
+	}
+	if !retired.GoodUntil.IsZero() {
+		return ErrSession // a game's, and only late
 	}
 	r.replayed, r.session = true, session
 	r.events, err = endSession(tx, &user, &session)

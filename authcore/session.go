@@ -96,12 +96,15 @@ type SessionRef struct {
 	Parent  SessionID `cbor:"6,keyasint,omitempty"`
 }
 
-// Retired is what remains of a session token after a refresh: it opens nothing,
-// and tells a lost answer from a stolen token.
+// Retired is what remains of a session token after another took its place. After
+// a refresh it opens nothing, and tells a lost answer from a stolen token.
 type Retired struct {
 	Session SessionID `cbor:"1,keyasint"`
 	At      time.Time `cbor:"2,keyasint"`
 	Expires time.Time `cbor:"3,keyasint"`
+	// GoodUntil is set where a game resumed the session: until then the token is
+	// as good as the new one, and afterwards it is nothing, not even stolen.
+	GoodUntil time.Time `cbor:"4,keyasint,omitzero"`
 }
 
 // hashToken is what stores know a token by.

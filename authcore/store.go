@@ -88,8 +88,8 @@ type Tx interface {
 	// oldest, by Issued, comes first. It may name others, and some that have
 	// expired or were deleted.
 	SessionsAt(ClientID, DeviceHash) ([]SessionRef, error)
-	// UserByHandle reads the user that a phone number or an e-mail address
-	// belongs to.
+	// UserByHandle reads the user that a phone number, an e-mail address, a user
+	// name or a device belongs to.
 	UserByHandle(HandleHash) (User, error)
 	// Code reads a verification code.
 	Code(CodeHash) (Code, error)
@@ -103,6 +103,9 @@ type Tx interface {
 	// PendingsOf lists the logins of a user that are not finished, by Pending.User;
 	// none is no error. It may name expired ones.
 	PendingsOf(UserID) ([]PendingRef, error)
+	// Guests lists up to limit of the guests who are due before a time, in any order;
+	// none is no error. It may leave out what cannot be read. It is for a View alone.
+	Guests(before time.Time, limit int) ([]Guest, error)
 	// Ring reads the wrapped key ring.
 	Ring() ([]byte, error)
 
@@ -114,8 +117,8 @@ type Tx interface {
 	PutLink(Link, UserID)
 	// DeleteLink undoes PutLink.
 	DeleteLink(Link, UserID)
-	// PutHandle says that a phone number or an e-mail address belongs to a user,
-	// who must exist.
+	// PutHandle says that a phone number, an e-mail address, a user name or a device
+	// belongs to a user, who must exist.
 	PutHandle(HandleHash, UserID)
 	// DeleteHandle undoes PutHandle.
 	DeleteHandle(HandleHash)
@@ -160,6 +163,11 @@ type Tx interface {
 	PutCounter(Counter)
 	// PutErased keeps what stands for somebody who was erased.
 	PutErased(Erased)
+	// PutGuest says when it is time to look whether a user, who must exist, is a
+	// guest that nobody uses any more.
+	PutGuest(Guest)
+	// DeleteGuest undoes PutGuest. DeleteUser does so, too.
+	DeleteGuest(UserID)
 	// PutRing writes the wrapped key ring.
 	PutRing([]byte)
 

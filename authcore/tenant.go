@@ -48,8 +48,9 @@ func (s *Service) CheckBearer(bearer string) (ClientID, error) {
 }
 
 // TenantUser is a client's user as its backend may see them; ErrNoUser for anyone
-// who neither has an account at the client's QQ application nor has proved a phone
-// or an address, or is logged in, at the client.
+// who neither has an account at the client's QQ application nor began as a guest,
+// registered a name, has proved a phone or an address, or is logged in, at the
+// client.
 func (s *Service) TenantUser(ctx context.Context, tenant ClientID, id UserID) (m ManagedUser, err error) {
 	c := s.clients[tenant]
 	if c == nil {
@@ -70,7 +71,7 @@ func (s *Service) TenantUser(ctx context.Context, tenant ClientID, id UserID) (m
 
 // knows answers ErrNoUser for a user who is none of the client's.
 func (c *client) knows(tx Tx, u *User) error {
-	if _, linked := u.link(c.App); linked || slices.Contains(u.MobileVia, c.ID) || slices.Contains(u.EmailVia, c.ID) {
+	if _, linked := u.link(c.App); linked || u.Home == c.ID || slices.Contains(u.MobileVia, c.ID) || slices.Contains(u.EmailVia, c.ID) {
 		return nil
 	}
 	refs, err := tx.Sessions(u.ID)

@@ -5,24 +5,6 @@ import (
 	"slices"
 )
 
-// join links the identity to a user of a joined application with its unionid, if
-// there is one.
-func (l *login) join(tx Tx, record *LoginRecord) error {
-	user, err := l.joinable(tx, l.app)
-	if err != nil || user == nil {
-		return err
-	}
-	// A new way in ends the user's sessions, as any other does.
-	if l.ended, err = endSessions(tx, user, func(SessionRef) bool { return true }); err != nil {
-		return err
-	}
-	l.joined, l.user = true, *user
-	record.Linked = true
-	err = l.link(tx)
-	record.User = l.user
-	return err
-}
-
 // joinable looks for a user of a joined application with the identity's unionid.
 // An empty unionid matches nothing, and two users that exist are never made one.
 func (a *admission) joinable(tx Tx, app *App) (*User, error) {

@@ -27,6 +27,18 @@ type Link struct {
 	OpenID   string       `cbor:"3,keyasint"`
 	UnionID  string       `cbor:"4,keyasint,omitempty"`
 	Since    time.Time    `cbor:"5,keyasint"`
+	// SyncName says that each login by the link takes QQ's nickname over as the
+	// user's display name.
+	SyncName bool `cbor:"6,keyasint,omitempty"`
+}
+
+// Device is a device identity that a user logs in with, which proves the device
+// and not the user.
+type Device struct {
+	Client ClientID  `cbor:"1,keyasint"`
+	OS     string    `cbor:"2,keyasint"`
+	ID     string    `cbor:"3,keyasint"`
+	Since  time.Time `cbor:"4,keyasint"`
 }
 
 // User is an account. Its record is personal: stores seal it.
@@ -41,7 +53,10 @@ type User struct {
 	// dead, whether or not its record is still there.
 	Epoch uint32 `cbor:"4,keyasint,omitempty"`
 
-	UserName    string `cbor:"6,keyasint,omitempty"` // unique, chosen by the user
+	UserName string `cbor:"6,keyasint,omitempty"` // unique, chosen by the user
+	// Password is what the password is verified by, in the form of argon2's own
+	// tools: "$argon2id$v=19$m=19456,t=2,p=1$salt$hash". Empty means there is none.
+	Password    string `cbor:"15,keyasint,omitempty"`
 	DisplayName string `cbor:"7,keyasint,omitempty"`
 	Mobile      string `cbor:"8,keyasint,omitempty"` // proved, "+86-" form
 	Email       string `cbor:"9,keyasint,omitempty"` // proved
@@ -54,6 +69,15 @@ type User struct {
 	// Segments are set by administrators and imports only.
 	Segments map[string]string `cbor:"10,keyasint,omitempty"`
 	Links    []Link            `cbor:"11,keyasint,omitempty"`
+
+	// Home is the client where the user began as a guest or registered a name.
+	Home ClientID `cbor:"16,keyasint,omitempty"`
+	// Devices are those that log in as the user without any other proof.
+	Devices []Device `cbor:"17,keyasint,omitempty"`
+	// Requested are the segments that a game asked for when the user was created:
+	// the word of whoever holds the game's secret. They go back to games and to
+	// nobody else.
+	Requested map[string]string `cbor:"18,keyasint,omitempty"`
 }
 
 // link returns the user's link in one QQ application.

@@ -84,18 +84,31 @@ type world struct {
 	audit   *auditLog
 	cfg     authcore.Config
 	players atomic.Int64
+	// bystanders are users of races that are over.
+	bystanders []authcore.UserID
 }
 
 func newWorld(t testing.TB, change ...func(*authcore.Config)) *world {
+	t.Helper()
+	return newWorldOn(t, onBadger, change...)
+}
+
+// onBadger opens a world's store in its directory.
+func onBadger(w *world) (authcore.Store, error) {
+	return badgerstore.Open(w.t.Context(), badgerstore.Config{
+		Dir: w.dir, Vault: w.keys, Now: w.clock.Now, LowWater: 1, HardWater: 1,
+	})
+}
+
+// newWorldOn is newWorld on another store.
+func newWorldOn(t testing.TB, open func(*world) (authcore.Store, error), change ...func(*authcore.Config)) *world {
 	t.Helper()
 	w := &world{
 		t: t, clock: newClock(), dir: t.TempDir(), kek: token.NewKEK(), audit: new(auditLog),
 		qq: newFakeQQ(mainApp), qq2: newFakeQQ(secondApp),
 	}
 	w.keys = token.NewKeys(w.keyConfig())
-	store, err := badgerstore.Open(t.Context(), badgerstore.Config{
-		Dir: w.dir, Vault: w.keys, Now: w.clock.Now, LowWater: 1, HardWater: 1,
-	})
+	store, err := open(w)
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}

@@ -27,6 +27,7 @@ func (t *tx) DeleteHandle(h authcore.HandleHash) {
 // DeleteUser implements [authcore.Tx].
 func (t *tx) DeleteUser(id authcore.UserID) {
 	t.delete(kindUser.key(string(id)))
+	t.delete(kindGuest.key(string(id)))
 	t.noteResidue()
 }
 

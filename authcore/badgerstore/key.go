@@ -40,6 +40,7 @@ const (
 	kindOwn       kind = 0x4d // user id: []PendingRef
 	kindResidue   kind = 0x4e // residue
 	kindFiller    kind = 0x4f // nothing, in bulk
+	kindGuest     kind = 0x50 // user id: Guest
 
 	mirrored kind = 0x80
 )

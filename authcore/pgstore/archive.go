@@ -45,7 +45,7 @@ func (t *tx) SessionsAfter(after authcore.SessionID, limit int) (sessions []auth
 // RetiredAfter implements [authcore.Archive].
 func (t *tx) RetiredAfter(after authcore.TokenHash, limit int) (list []authcore.RetiredToken, err error) {
 	err = t.read(statement{
-		sql: `SELECT token, session_id, at, expires FROM qqauth_retired_tokens
+		sql: `SELECT token, session_id, at, expires, good_until FROM qqauth_retired_tokens
 			WHERE token > $1 ORDER BY token LIMIT $2`,
 		args: []any{after[:], limit},
 		scan: func(rows pgx.Rows) error {

@@ -18,6 +18,7 @@ func TestDamagedRows(t *testing.T) {
 	newPlayer(t, s, "v", 0)
 	phone, counter := digest("phone"), digest("counter")
 	p.user.MobileVia = []authcore.ClientID{"client"}
+	login := authcore.Pending{ID: "p", Identity: p.identity, Leave: "s0", Created: p.user.Created, Expires: time.Now().Add(time.Hour)}
 	whole := func() {
 		write(t, s, func(tx authcore.Tx) {
 			tx.PutUser(p.user)
@@ -25,11 +26,13 @@ func TestDamagedRows(t *testing.T) {
 			tx.PutLink(p.user.Links[0], "u")
 			tx.PutHandle(phone, "u")
 			tx.PutCounter(authcore.Counter{Key: counter, Expires: time.Now()})
+			tx.PutPending(login)
 		})
 	}
 	byIdentity := func(tx authcore.Tx) error { _, err := tx.UserByIdentity(p.identity); return err }
 	byHandle := func(tx authcore.Tx) error { _, err := tx.UserByHandle(phone); return err }
 	bare := func(tx authcore.Tx) error { _, err := tx.User("bare"); return err }
+	unfinished := func(tx authcore.Tx) error { _, err := tx.Pending("p"); return err }
 	count := func(tx authcore.Tx) error { _, err := tx.Counters(counter); return err }
 	for _, test := range []struct {
 		what, damage string
@@ -41,6 +44,9 @@ func TestDamagedRows(t *testing.T) {
 		{"a handle without its mirror's word", "UPDATE qqauth_handle_mirrors SET user_id = 'v' WHERE handle = $1", []any{phone[:]}, byHandle},
 		{"a mirror without its handle", "DELETE FROM qqauth_handles WHERE handle = $1", []any{phone[:]}, byHandle},
 		{"a column in the place of another", "UPDATE qqauth_users SET via = personal WHERE id = $1", []any{"bare"}, bare},
+		{"another column in the place of that", "UPDATE qqauth_users SET game = personal WHERE id = $1", []any{"bare"}, bare},
+		{"a column of nothing", "UPDATE qqauth_users SET game = '' WHERE id = $1", []any{"bare"}, bare},
+		{"what QQ said in the place of what was asked", "UPDATE qqauth_pendings SET game = personal WHERE id = $1", []any{"p"}, unfinished},
 		{"a counter that is no list", "UPDATE qqauth_counters SET slots = 'x' WHERE counter = $1", []any{counter[:]}, count},
 	} {
 		whole()

@@ -23,16 +23,16 @@ func (t *tx) Pending(id authcore.PendingID) (p authcore.Pending, err error) {
 	found := false
 	err = t.read(statement{
 		sql: `SELECT identity, status, app, coalesce(user_id, ''), epoch, methods, link, client, device, access, created, expires,
-			personal FROM qqauth_pendings WHERE id = $1`,
+			personal, game FROM qqauth_pendings WHERE id = $1`,
 		args: []any{string(id)},
 		scan: func(rows pgx.Rows) error {
 			found = true
-			var identity, device, access, sealed []byte
+			var identity, device, access, sealed, game []byte
 			var status, app, user, client string
 			var epoch int64
 			var methods []string
 			err := rows.Scan(&identity, &status, &app, &user, &epoch, &methods, &p.Link, &client, &device, &access,
-				&p.Created, &p.Expires, &sealed)
+				&p.Created, &p.Expires, &sealed, &game)
 			if err != nil {
 				return err
 			}
@@ -42,9 +42,11 @@ func (t *tx) Pending(id authcore.PendingID) (p authcore.Pending, err error) {
 			p.Epoch, p.Methods = uint32(epoch), methodsOf(methods)
 			p.Device, p.Access = hash(device), hash(access)
 			p.Created, p.Expires = p.Created.UTC(), p.Expires.UTC()
-			err = t.open("qqauth_pendings", []byte(id), sealed, &c)
+			if err := t.open("qqauth_pendings", []byte(id), sealed, &c); err != nil {
+				return err
+			}
 			p.OpenID, p.UnionID, p.Nickname = c.OpenID, c.UnionID, c.Nickname
-			return err
+			return t.openPendingGame(&p, game)
 		},
 	})
 	if err = none(found, err); err != nil {
@@ -110,14 +112,14 @@ func (t *tx) PutPending(p authcore.Pending) {
 	}
 	sealed := t.seal("qqauth_pendings", []byte(p.ID), &claimed{OpenID: p.OpenID, UnionID: p.UnionID, Nickname: p.Nickname})
 	t.write(`INSERT INTO qqauth_pendings (id, identity, status, app, user_id, epoch, methods, link, client, device, access,
-			created, expires, personal)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+			created, expires, personal, game)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 		ON CONFLICT (id) DO UPDATE SET identity = excluded.identity, status = excluded.status, app = excluded.app,
 			user_id = excluded.user_id, epoch = excluded.epoch, methods = excluded.methods, link = excluded.link,
 			client = excluded.client, device = excluded.device, access = excluded.access, created = excluded.created,
-			expires = excluded.expires, personal = excluded.personal`,
+			expires = excluded.expires, personal = excluded.personal, game = excluded.game`,
 		string(p.ID), p.Identity[:], string(p.Status), string(p.App), user, int64(p.Epoch), methodNames(p.Methods), p.Link,
-		string(p.Client), orNull(p.Device), orNull(p.Access), p.Created, p.Expires, sealed)
+		string(p.Client), orNull(p.Device), orNull(p.Access), p.Created, p.Expires, sealed, t.sealPendingGame(&p))
 }
 
 // DeletePending implements [authcore.Tx].

@@ -148,6 +148,9 @@ func TestRoundTrips(t *testing.T) {
 			}
 			return nil
 		}},
+		{"guests who are due", 1, func(player) error {
+			return s.View(t.Context(), func(tx authcore.Tx) error { _, err := tx.Guests(time.Now(), 100); return err })
+		}},
 		{"a poll", 1, func(player) error { _, _, err := s.Poll(t.Context()); return err }},
 		{"a ping", 1, func(player) error { return s.Ping(t.Context()) }},
 	} {

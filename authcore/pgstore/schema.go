@@ -21,7 +21,7 @@ var schemas embed.FS
 
 const (
 	// version is the version of the tables, and the last file in schema.
-	version = 2
+	version = 3
 	// oldest is the oldest version of this program that works with these
 	// tables. A version only adds what the one before does not miss, so that
 	// nodes can be replaced one after the other.
@@ -35,6 +35,7 @@ var tables = []string{
 	"qqauth_keys", "qqauth_users", "qqauth_identity_mirrors", "qqauth_identities", "qqauth_unions", "qqauth_access_tokens",
 	"qqauth_sessions", "qqauth_retired_tokens", "qqauth_tickets", "qqauth_pendings", "qqauth_events",
 	"qqauth_handle_mirrors", "qqauth_handles", "qqauth_codes", "qqauth_captchas", "qqauth_counters", "qqauth_erased",
+	"qqauth_guests",
 }
 
 // begin brings the tables up to date and opens the key ring. The lock on the row

@@ -137,7 +137,7 @@ func TestStartGoesOnWhereAnotherWasKilled(t *testing.T) {
 		}
 		ends = append(ends, len(statements))
 	}
-	for _, n := range []int{0, 1, 2, ends[0] / 2, ends[0] - 1, ends[0] + 1, (ends[0] + ends[1]) / 2, ends[1] - 1} {
+	for _, n := range []int{0, 1, 2, ends[0] / 2, ends[0] - 1, ends[0] + 1, (ends[0] + ends[1]) / 2, ends[1] - 1, ends[1] + 1, ends[2] - 1} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			dsn := pgtest.Database(t)
 			a := beside(t, dsn)

@@ -223,7 +223,11 @@ func TestTablesHoldNothingPersonal(t *testing.T) {
 			ID: "u", Created: now, UserName: "xiaoyu", DisplayName: "林小雨", Mobile: "+86-15201657321", Email: "lin@example.com",
 			Segments: map[string]string{"district": "Nanshan"}, Links: []authcore.Link{l},
 			MobileVia: []authcore.ClientID{"matchmaking"}, EmailVia: []authcore.ClientID{"matchmaking"},
+			Password: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g", Home: "arcade",
+			Devices:   []authcore.Device{{Client: "arcade", OS: "WindowsPhone", ID: "3f2504e0-4f89-11d3-9a0c-0305e82c3301", Since: now}},
+			Requested: map[string]string{"guild": "Dragons"},
 		})
+		tx.PutGuest(authcore.Guest{User: "u", Due: now})
 		tx.PutHandle(digest("phone"), "u")
 		tx.PutCode(authcore.Code{Hash: digest("code"), Answer: digest("123456"), Expires: now.Add(time.Hour)})
 		tx.PutCaptcha(authcore.Captcha{Token: digest("captcha"), Client: "c", Sender: digest("phone"), Expires: now.Add(time.Hour)})
@@ -236,16 +240,17 @@ func TestTablesHoldNothingPersonal(t *testing.T) {
 		tx.PutTicket(authcore.Ticket{Token: digest("ticket"), Session: live.ID, Receiver: "r", Expires: now.Add(time.Hour)})
 		tx.PutPending(authcore.Pending{
 			ID: "p", Status: authcore.StatusSocialBind, Identity: digest("identity"), App: "101", OpenID: l.OpenID, UnionID: l.UnionID,
-			Nickname: "小雨点", Client: "c", Created: now, Expires: now.Add(time.Hour),
+			Nickname: "小雨点", Leave: "left-session", Requested: map[string]string{"guild": "Unicorns"}, Client: "c", Created: now, Expires: now.Add(time.Hour),
 		})
 		tx.Announce(authcore.Event{User: "u"})
 	})
 	personal := []string{
 		"xiaoyu", "林小雨", "15201657321", "lin@example.com", "Nanshan", l.OpenID, l.UnionID, "小雨点",
 		live.OS, live.Agent, live.IP, live.DeviceIP, "matchmaking",
+		"argon2id", "c2FsdHNhbHQ", "aGFzaGhhc2g", "arcade", "WindowsPhone", "3f2504e0", "guild", "Dragons", "left-session", "Unicorns",
 	}
 	a := beside(t, dsn)
-	if dump := dumpTables(t.Context(), t, a.Conn); strings.Count(dump, "\n") < 18 {
+	if dump := dumpTables(t.Context(), t, a.Conn); strings.Count(dump, "\n") < 19 {
 		t.Errorf("the dump has too few rows:\n%s", dump)
 	}
 	wantNothingOf(t, dsn, personal)

@@ -177,10 +177,6 @@ func sessionsOf(refs *[]authcore.SessionRef, from string, args ...any) statement
 
 // PutSession implements [authcore.Tx].
 func (t *tx) PutSession(s authcore.Session) {
-	var lastUse any
-	if !s.LastUse.IsZero() {
-		lastUse = s.LastUse
-	}
 	sealed := t.seal("qqauth_sessions", []byte(s.ID), &device{OS: s.OS, Agent: s.Agent, IP: s.IP, DeviceIP: s.DeviceIP})
 	t.write(`INSERT INTO qqauth_sessions (id, token, user_id, client, device, methods, auth_time, issued, expires,
 			epoch, parent, previous, used, idle, last_use, personal, version)
@@ -191,7 +187,7 @@ func (t *tx) PutSession(s authcore.Session) {
 			used = excluded.used, idle = excluded.idle, last_use = excluded.last_use, personal = excluded.personal,
 			version = excluded.version`,
 		string(s.ID), s.Token[:], userKey(s.User), string(s.Client), orNull(s.Device), methodNames(s.Methods), s.AuthTime, s.Issued, s.Expires,
-		int64(s.Epoch), string(s.Parent), orNull(s.Previous), s.Used, int64(s.Idle), lastUse, sealed, newVersion())
+		int64(s.Epoch), string(s.Parent), orNull(s.Previous), s.Used, int64(s.Idle), timeOrNull(s.LastUse), sealed, newVersion())
 }
 
 // methodNames is the value of a column of methods, which is not null.
@@ -221,7 +217,7 @@ func (t *tx) DeleteSession(user authcore.UserID, ref authcore.SessionRef) {
 func (t *tx) Retired(h authcore.TokenHash) (r authcore.Retired, err error) {
 	found := false
 	err = t.read(statement{
-		sql:  "SELECT session_id, at, expires FROM qqauth_retired_tokens WHERE token = $1",
+		sql:  "SELECT session_id, at, expires, good_until FROM qqauth_retired_tokens WHERE token = $1",
 		args: []any{h[:]},
 		scan: func(rows pgx.Rows) error {
 			found = true
@@ -231,11 +227,15 @@ func (t *tx) Retired(h authcore.TokenHash) (r authcore.Retired, err error) {
 	return r, none(found, err)
 }
 
-// scanRetired reads the columns session_id, at and expires, behind others.
+// scanRetired reads the columns session_id, at, expires and good_until, behind others.
 func scanRetired(rows pgx.Rows, r *authcore.Retired, before ...any) error {
 	var id string
-	if err := rows.Scan(append(before, &id, &r.At, &r.Expires)...); err != nil {
+	var goodUntil *time.Time
+	if err := rows.Scan(append(before, &id, &r.At, &r.Expires, &goodUntil)...); err != nil {
 		return err
+	}
+	if goodUntil != nil {
+		r.GoodUntil = goodUntil.UTC()
 	}
 	r.Session, r.At, r.Expires = authcore.SessionID(id), r.At.UTC(), r.Expires.UTC()
 	return nil
@@ -245,7 +245,8 @@ func scanRetired(rows pgx.Rows, r *authcore.Retired, before ...any) error {
 // to it, without a token until its successor is written.
 func (t *tx) RetireToken(h authcore.TokenHash, r authcore.Retired) {
 	t.write("UPDATE qqauth_sessions SET token = NULL WHERE token = $1", h[:])
-	t.write(`INSERT INTO qqauth_retired_tokens (token, session_id, at, expires) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (token) DO UPDATE SET session_id = excluded.session_id, at = excluded.at, expires = excluded.expires`,
-		h[:], string(r.Session), r.At, r.Expires)
+	t.write(`INSERT INTO qqauth_retired_tokens (token, session_id, at, expires, good_until) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (token) DO UPDATE SET session_id = excluded.session_id, at = excluded.at, expires = excluded.expires,
+			good_until = excluded.good_until`,
+		h[:], string(r.Session), r.At, r.Expires, timeOrNull(r.GoodUntil))
 }

@@ -23,6 +23,7 @@ const (
 // which somebody is in doubt.
 var sweeps = []struct{ table, key, column, after string }{
 	{"qqauth_sessions", "id", "expires", "2 hours"},
+	{"qqauth_retired_tokens", "token", "expires", "2 hours"},
 	{"qqauth_tickets", "token", "expires", "2 hours"},
 	{"qqauth_pendings", "id", "expires", "2 hours"},
 	{"qqauth_codes", "code", "expires", "2 hours"},

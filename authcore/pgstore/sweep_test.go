@@ -42,7 +42,9 @@ func TestSweep(t *testing.T) {
 		}
 		for name, expires := range ends {
 			tx.PutTicket(authcore.Ticket{Token: digest("ticket", name), Session: "living", Expires: expires})
+			tx.RetireToken(digest("resumed", name), authcore.Retired{Session: "living", At: now, Expires: expires, GoodUntil: expires})
 		}
+		tx.PutGuest(authcore.Guest{User: "u", Due: ends["old"]}) // which the core looks at
 		tx.PutTicket(authcore.Ticket{Token: digest("of the old session"), Session: "old", Expires: now.Add(time.Hour)})
 		tx.RetireToken(digest("before"), authcore.Retired{Session: "old", At: now, Expires: now.Add(time.Hour)})
 	})
@@ -67,8 +69,8 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	for table, left := range map[string]int{
-		"qqauth_access_tokens": 2, "qqauth_tickets": 2, "qqauth_retired_tokens": 0, "qqauth_users": 1,
-		"qqauth_codes": 2, "qqauth_captchas": 2, "qqauth_counters": 2, "qqauth_erased": 3,
+		"qqauth_access_tokens": 2, "qqauth_tickets": 2, "qqauth_retired_tokens": 2, "qqauth_users": 1,
+		"qqauth_codes": 2, "qqauth_captchas": 2, "qqauth_counters": 2, "qqauth_erased": 3, "qqauth_guests": 1,
 	} {
 		if n := ask[int](a, "SELECT count(*) FROM "+table); n != left {
 			t.Errorf("%s has %d rows after a sweep; want %d", table, n, left)

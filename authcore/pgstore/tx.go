@@ -261,6 +261,14 @@ func orNull(h [32]byte) []byte {
 	return h[:]
 }
 
+// timeOrNull is orNull for a time.
+func timeOrNull(at time.Time) any {
+	if at.IsZero() {
+		return nil
+	}
+	return at
+}
+
 // hash reads a column of 32 bytes or none.
 func hash(b []byte) (h [32]byte) {
 	copy(h[:], b)

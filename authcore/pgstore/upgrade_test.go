@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -22,7 +23,14 @@ type (
 		Mobile      string            `cbor:"3,keyasint,omitempty"`
 		Email       string            `cbor:"4,keyasint,omitempty"`
 		Segments    map[string]string `cbor:"5,keyasint,omitempty"`
-		Links       []authcore.Link   `cbor:"6,keyasint,omitempty"`
+		Links       []link1           `cbor:"6,keyasint,omitempty"`
+	}
+	link1 struct {
+		Identity authcore.IdentityHash `cbor:"1,keyasint"`
+		App      authcore.AppID        `cbor:"2,keyasint"`
+		OpenID   string                `cbor:"3,keyasint"`
+		UnionID  string                `cbor:"4,keyasint,omitempty"`
+		Since    time.Time             `cbor:"5,keyasint"`
 	}
 	device1 struct {
 		OS       string `cbor:"1,keyasint,omitempty"`
@@ -37,26 +45,37 @@ type (
 	}
 )
 
+// sealed1 is what version 1 makes of a user.
+func sealed1(u authcore.User) personal1 {
+	p := personal1{u.UserName, u.DisplayName, u.Mobile, u.Email, u.Segments, nil}
+	for _, l := range u.Links {
+		p.Links = append(p.Links, link1{l.Identity, l.App, l.OpenID, l.UnionID, l.Since})
+	}
+	return p
+}
+
 // node1 speaks to the tables as a node of version 1 does.
 type node1 struct {
 	*aside
 	vault testVault
 }
 
-// begin1 makes the tables of version 1 with a key ring, user u, a link, a session
-// and a pending login.
-func begin1(t *testing.T, dsn string) *node1 {
+// begin1 makes the tables of a version with a key ring, and with user u, a link, a
+// session and a pending login as version 1 writes them.
+func begin1(t *testing.T, dsn string, version int) *node1 {
 	t.Helper()
 	n := &node1{aside: beside(t, dsn)}
 	n.run("CREATE TABLE qqauth_schema (id INT PRIMARY KEY CHECK (id = 1), version INT NOT NULL, oldest INT NOT NULL)")
-	file, err := schemas.ReadFile("schema/1.sql")
-	if err != nil {
-		t.Fatal(err)
+	for v := 1; v <= version; v++ {
+		file, err := schemas.ReadFile(fmt.Sprintf("schema/%d.sql", v))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for sql := range strings.SplitSeq(string(file), ";\n") {
+			n.run(sql)
+		}
 	}
-	for sql := range strings.SplitSeq(string(file), ";\n") {
-		n.run(sql)
-	}
-	n.run("INSERT INTO qqauth_schema VALUES (1, 1, 1)")
+	n.run("INSERT INTO qqauth_schema VALUES (1, $1, 1)", version)
 	ring, err := n.vault.Unlock(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -104,17 +123,24 @@ func (n *node1) seal(table, key string, v any) []byte {
 	return n.vault.Seal(plain, place(table, []byte(key)))
 }
 
-// wantOpened checks that a sealed column is one that version 1 can read.
+// wantOpened checks that the column personal is one that version 1 can read.
 func (n *node1) wantOpened(table, key string, wanted any) {
 	n.t.Helper()
-	sealed := ask[[]byte](n.aside, "SELECT personal FROM "+table+" WHERE id = $1", key)
+	n.wantOpenedAs(table, table, "personal", key, wanted)
+}
+
+// wantOpenedAs checks that a column which is sealed for a place is one that an older
+// version can read.
+func (n *node1) wantOpenedAs(sealedFor, table, column, key string, wanted any) {
+	n.t.Helper()
+	sealed := ask[[]byte](n.aside, "SELECT "+column+" FROM "+table+" WHERE id = $1", key)
 	got := reflect.New(reflect.TypeOf(wanted))
-	plain, err := n.vault.Open(sealed, place(table, []byte(key)))
+	plain, err := n.vault.Open(sealed, place(sealedFor, []byte(key)))
 	if err == nil {
 		err = record.Decode(plain, got.Interface())
 	}
 	if diff := cmp.Diff(wanted, got.Elem().Interface()); err != nil || diff != "" {
-		n.t.Errorf("version 1 reads of %s: error %v (-want +got):\n%s", table, err, diff)
+		n.t.Errorf("an older version reads %s of %s: error %v (-want +got):\n%s", column, table, err, diff)
 	}
 }
 
@@ -123,9 +149,7 @@ func (n *node1) putUser(u authcore.User) {
 	n.run(`INSERT INTO qqauth_users (id, created, disabled, epoch, personal, version) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (id) DO UPDATE SET created = excluded.created, disabled = excluded.disabled, epoch = excluded.epoch,
 			personal = excluded.personal, version = excluded.version`,
-		string(u.ID), u.Created, u.Disabled, int64(u.Epoch), n.seal("qqauth_users", string(u.ID), personal1{
-			u.UserName, u.DisplayName, u.Mobile, u.Email, u.Segments, u.Links,
-		}), newVersion())
+		string(u.ID), u.Created, u.Disabled, int64(u.Epoch), n.seal("qqauth_users", string(u.ID), sealed1(u)), newVersion())
 }
 
 func (n *node1) putSession(s authcore.Session) {
@@ -189,7 +213,7 @@ func wantRead(t *testing.T, s *Store, when string, u authcore.User, live authcor
 func TestTablesOfVersion1(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Database(t)
-	n := begin1(t, dsn)
+	n := begin1(t, dsn, 1)
 	s := open(t, dsn)
 	if got := ask[int](n.aside, "SELECT version * 10 + oldest FROM qqauth_schema"); got != 10*version+1 {
 		t.Errorf("the tables have version and oldest %d, want %d", got, 10*version+1)
@@ -205,7 +229,7 @@ func TestTablesOfVersion1(t *testing.T) {
 	p.User, p.Epoch, p.Methods, p.Link = "u", 3, []authcore.Method{authcore.MethodQQ}, true
 	write(t, s, func(tx authcore.Tx) { tx.PutUser(u); tx.PutSession(live); tx.PutPending(p) })
 	wantRead(t, s, "written by this version", u, live, p)
-	n.wantOpened("qqauth_users", "u", personal1{u.UserName, u.DisplayName, u.Mobile, u.Email, u.Segments, u.Links})
+	n.wantOpened("qqauth_users", "u", sealed1(u))
 	n.wantOpened("qqauth_sessions", "s", device1{live.OS, live.Agent, live.IP, live.DeviceIP})
 	n.wantOpened("qqauth_pendings", "p", claimed1{p.OpenID, p.UnionID, p.Nickname})
 

@@ -32,7 +32,7 @@ type via struct {
 // viaColumn is what via is sealed for.
 const viaColumn = "qqauth_users.via"
 
-const userColumns = "u.id, u.created, u.disabled, u.epoch, u.personal, u.via, u.version"
+const userColumns = "u.id, u.created, u.disabled, u.epoch, u.personal, u.via, u.game, u.version"
 
 // userRow takes the columns of a user, which are null where there is none.
 type userRow struct {
@@ -42,11 +42,12 @@ type userRow struct {
 	epoch    *int64
 	personal []byte
 	via      []byte
+	game     []byte
 	version  *int64
 }
 
 func (r *userRow) targets() []any {
-	return []any{&r.id, &r.created, &r.disabled, &r.epoch, &r.personal, &r.via, &r.version}
+	return []any{&r.id, &r.created, &r.disabled, &r.epoch, &r.personal, &r.via, &r.game, &r.version}
 }
 
 // user makes a user of a row that is there.
@@ -60,6 +61,9 @@ func (t *tx) user(r *userRow) (authcore.User, error) {
 	}
 	u.UserName, u.DisplayName, u.Mobile, u.Email = p.UserName, p.DisplayName, p.Mobile, p.Email
 	u.Segments, u.Links = p.Segments, p.Links
+	if err := t.openUserGame(&u, r.game); err != nil {
+		return authcore.User{}, err
+	}
 	if r.via == nil {
 		return u, nil
 	}
@@ -120,18 +124,20 @@ func isText[K ~string](key K) bool {
 
 // PutUser implements [authcore.Tx].
 func (t *tx) PutUser(u authcore.User) {
+	game, links := t.sealUserGame(&u)
 	p := personal{
 		UserName: u.UserName, DisplayName: u.DisplayName, Mobile: u.Mobile, Email: u.Email,
-		Segments: u.Segments, Links: u.Links,
+		Segments: u.Segments, Links: links,
 	}
 	var proved []byte
 	if len(u.MobileVia)+len(u.EmailVia)+len(u.DisabledBy) > 0 {
 		proved = t.seal(viaColumn, []byte(u.ID), &via{Mobile: u.MobileVia, Email: u.EmailVia, DisabledBy: u.DisabledBy})
 	}
-	t.write(`INSERT INTO qqauth_users (id, created, disabled, epoch, personal, via, version) VALUES ($1, $2, $3, $4, $5, $6, $7)
+	t.write(`INSERT INTO qqauth_users (id, created, disabled, epoch, personal, via, game, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (id) DO UPDATE SET created = excluded.created, disabled = excluded.disabled, epoch = excluded.epoch,
-			personal = excluded.personal, via = excluded.via, version = excluded.version`,
-		userKey(u.ID), u.Created, u.Disabled, int64(u.Epoch), t.seal("qqauth_users", []byte(u.ID), &p), proved, newVersion())
+			personal = excluded.personal, via = excluded.via, game = excluded.game, version = excluded.version`,
+		userKey(u.ID), u.Created, u.Disabled, int64(u.Epoch), t.seal("qqauth_users", []byte(u.ID), &p), proved, game, newVersion())
 }
 
 // Login implements [authcore.Tx].

@@ -66,6 +66,9 @@ func (a *archived) add(t *testing.T, s authcore.Store, i int, id string) {
 	current := first
 	current.Token, current.Previous = hash("current", id), first.Token
 	retired := authcore.Retired{Session: first.ID, At: base, Expires: base.Add(time.Hour)}
+	if i%2 == 0 {
+		retired.GoodUntil = base.Add(time.Minute)
+	}
 	known := authcore.KnownAccess{
 		Hash:   hash("access", id),
 		Access: authcore.Access{User: u.ID, Epoch: uint32(i), Expires: base.Add(90 * 24 * time.Hour)},

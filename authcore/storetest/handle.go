@@ -95,9 +95,15 @@ func testDeleteUser(t *testing.T, f *Fixture) {
 		tx.PutSession(s)
 		tx.PutPending(p)
 		tx.PutAccess(hash("access"), access)
+		tx.PutGuest(authcore.Guest{User: "u", Due: base})
 		tx.PutUnion(union, []authcore.UnionMember{{App: "101", User: "u"}, {App: "102", User: "v"}})
 	}
-	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(other); tx.PutLink(other.Links[0], "v"); login(tx) })
+	update(t, f.Store, func(t *run, tx authcore.Tx) {
+		tx.PutUser(other)
+		tx.PutLink(other.Links[0], "v")
+		tx.PutGuest(authcore.Guest{User: "v", Due: base})
+		login(tx)
+	})
 	for range 2 {
 		update(t, f.Store, func(t *run, tx authcore.Tx) {
 			tx.DeleteLink(u.Links[0], "u")
@@ -117,6 +123,8 @@ func testDeleteUser(t *testing.T, f *Fixture) {
 			want(t, "the union", members, err, []authcore.UnionMember{{App: "102", User: "v"}})
 			got, err := tx.UserByIdentity(other.Links[0].Identity)
 			want(t, "another user", got, err, other)
+			guests, err := tx.Guests(base.Add(time.Hour), 10)
+			want(t, "guests", guests, err, []authcore.Guest{{User: "v", Due: base}})
 		})
 		update(t, f.Store, func(t *run, tx authcore.Tx) { login(tx) })
 		view(t, f.Store, func(t *run, tx authcore.Tx) {

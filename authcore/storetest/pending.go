@@ -14,6 +14,7 @@ func pending(id authcore.PendingID, life time.Duration) authcore.Pending {
 		ID: id, Status: authcore.StatusMFAAuth, Identity: hash("identity"), App: "101", OpenID: "OPENID", UnionID: "UNIONID",
 		Nickname: "昵称", Access: hash("access"), User: "u", Epoch: 3,
 		Methods: []authcore.Method{authcore.MethodQQ, authcore.MethodSMS}, Link: true,
+		Leave: "session that is left", Requested: map[string]string{"vip": "yes"}, SyncName: true,
 		Client: "client", Device: hash("device"), Created: base, Expires: base.Add(life),
 	}
 }
@@ -27,6 +28,7 @@ func testPendings(t *testing.T, f *Fixture) {
 	one, two := pending("one", 2*time.Hour), pending("two", time.Hour)
 	two.Created, two.User = base.Add(time.Second), "" // with nothing that may be absent
 	two.Epoch, two.Methods, two.Link, two.Device, two.Access = 0, nil, false, authcore.DeviceHash{}, authcore.AccessHash{}
+	two.Leave, two.Requested, two.SyncName = "", nil, false
 	update(t, f.Store, func(t *run, tx authcore.Tx) {
 		tx.PutUser(user("u"))
 		tx.PutPending(one)
@@ -42,6 +44,15 @@ func testPendings(t *testing.T, f *Fixture) {
 		want(t, "Pendings, the oldest first", refs, err, []authcore.PendingRef{ref(one), ref(two)})
 		refs, err = tx.Pendings(hash("another"))
 		want(t, "another identity's", len(refs), err, 0)
+	})
+	one.Leave, one.Requested = "", nil
+	two.Leave = "session that is left"
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutPending(one); tx.PutPending(two) })
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
+		for _, p := range []authcore.Pending{one, two} {
+			got, err := tx.Pending(p.ID)
+			want(t, "Pending written again", got, err, p)
+		}
 	})
 	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.DeletePending(h, "one"); tx.DeletePending(h, "never there") })
 	view(t, f.Store, func(t *run, tx authcore.Tx) {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,8 @@ func testAbsent(t *testing.T, f *Fixture) {
 		wantErr(t, "Captcha", err, authcore.ErrNotFound)
 		_, err = tx.Erased(hash("none"))
 		wantErr(t, "Erased", err, authcore.ErrNotFound)
+		guests, err := tx.Guests(base.Add(time.Hour), 10)
+		want(t, "Guests", len(guests), err, 0)
 
 		// What a caller may send in a path.
 		for _, odd := range []string{"", "a\x00b", "\xff", strings.Repeat("x", 1<<16)} {
@@ -87,10 +90,19 @@ func testUsers(t *testing.T, f *Fixture) {
 		want(t, "user written again", got, err, changed)
 	})
 	changed.Email, changed.EmailVia = "", nil
+	changed.Links = slices.Clone(full.Links)
+	changed.Links[0].SyncName = false
+	changed.Password, changed.Devices = "", changed.Devices[1:]
 	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(changed) })
 	view(t, f.Store, func(t *run, tx authcore.Tx) {
 		got, err := tx.User("full")
 		want(t, "user without proofs", got, err, changed)
+	})
+	changed.Home, changed.Devices, changed.Requested = "", nil, nil
+	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(changed) })
+	view(t, f.Store, func(t *run, tx authcore.Tx) {
+		got, err := tx.User("full")
+		want(t, "user who has nothing for games", got, err, changed)
 	})
 }
 
@@ -258,6 +270,7 @@ func testOwnership(t *testing.T, f *Fixture) {
 		tx.PutUser(given)
 		tx.PutSession(from)
 		given.Segments["tier"], given.Links[0].OpenID, from.Methods[0] = "changed", "changed", "changed"
+		given.Requested["vip"], given.Devices[0].ID, given.Links[0].SyncName = "changed", "changed", false
 		for range 2 {
 			got, err := tx.User("u")
 			want(t, "user in its transaction", got, err, u)
@@ -265,6 +278,7 @@ func testOwnership(t *testing.T, f *Fixture) {
 				return
 			}
 			got.Segments["tier"], got.Links[0].OpenID = "changed", "changed"
+			got.Requested["vip"], got.Devices[0].ID = "changed", "changed"
 		}
 	})
 	view(t, f.Store, func(t *run, tx authcore.Tx) {
@@ -276,6 +290,7 @@ func testOwnership(t *testing.T, f *Fixture) {
 				return
 			}
 			got.Segments["tier"], got.Links[0].OpenID, gotSession.Methods[0] = "changed", "changed", "changed"
+			got.Requested["vip"], got.Devices[0].ID = "changed", "changed"
 		}
 	})
 }

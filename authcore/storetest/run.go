@@ -51,6 +51,8 @@ func Run(t *testing.T, open func(t *testing.T) *Fixture) {
 		{"captchas", testCaptchas},
 		{"counters", testCounters},
 		{"the erased", testErased},
+		{"guests", testGuests},
+		{"many guests", testManyGuests},
 		{"deleting a user", testDeleteUser},
 		{"deleting a user with old sessions", testDeleteUserWithOldSessions},
 		{"ring", testRing},
@@ -89,9 +91,16 @@ func user(id authcore.UserID, identities ...authcore.IdentityHash) authcore.User
 		UserName: "name-" + string(id), DisplayName: "显示名", Mobile: "+86-15201657321", Email: "a@example.com",
 		MobileVia: []authcore.ClientID{"client", "another"}, EmailVia: []authcore.ClientID{"client"},
 		Segments: map[string]string{"tier": "gold"},
+		Password: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA", Home: "client", Requested: map[string]string{"vip": "yes"},
+		Devices: []authcore.Device{
+			{Client: "client", OS: "ios", ID: "device-" + string(id), Since: base},
+			{Client: "another", OS: "android", ID: "device-" + string(id), Since: base.Add(time.Minute)},
+		},
 	}
 	for i, h := range identities {
-		u.Links = append(u.Links, link(h, authcore.AppID(fmt.Sprint(101+i))))
+		l := link(h, authcore.AppID(fmt.Sprint(101+i)))
+		l.SyncName = i == 0
+		u.Links = append(u.Links, l)
 	}
 	return u
 }

@@ -48,7 +48,7 @@ func testRefresh(t *testing.T, f *Fixture) {
 	first := session("s", "u", 1)
 	second := session("s", "u", 2)
 	second.Previous, second.Issued = first.Token, base.Add(time.Minute)
-	retired := authcore.Retired{Session: "s", At: base, Expires: base.Add(time.Hour)}
+	retired := authcore.Retired{Session: "s", At: base, Expires: base.Add(time.Hour), GoodUntil: base.Add(time.Minute)}
 	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.PutUser(user("u")); tx.PutSession(first) })
 	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.RetireToken(first.Token, retired); tx.PutSession(second) })
 	view(t, f.Store, func(t *run, tx authcore.Tx) {

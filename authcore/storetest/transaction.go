@@ -165,6 +165,7 @@ func testReopen(t *testing.T, f *Fixture) {
 		tx.PutTicket(authcore.Ticket{Token: hash("ticket"), Session: s.ID, Expires: base.Add(time.Hour)})
 		tx.PutHandle(hash("phone"), "u")
 		tx.PutErased(authcore.Erased{Hash: hash("erased"), At: base})
+		tx.PutGuest(authcore.Guest{User: "u", Due: base})
 	})
 	update(t, f.Store, func(t *run, tx authcore.Tx) { tx.DeleteTicket(hash("ticket")) })
 	for range 2 {
@@ -183,6 +184,8 @@ func testReopen(t *testing.T, f *Fixture) {
 			want(t, "UserByHandle", owner, err, u)
 			_, err = tx.Erased(hash("erased"))
 			want(t, "Erased", true, err, true)
+			guests, err := tx.Guests(base.Add(time.Hour), 10)
+			want(t, "Guests", guests, err, []authcore.Guest{{User: "u", Due: base}})
 		})
 		if err := s2.Ping(t.Context()); err != nil {
 			t.Errorf("Ping: %v", err)

@@ -49,8 +49,8 @@ type keysLine struct {
 	Ring []byte `json:"ring"` // wrapped by secret_key
 }
 
-// erasedLine tells who was erased. Its hash is of a QQ account, or of a user, under
-// the keys of the file.
+// erasedLine tells who was erased. Its hash is of a QQ account, of a user, or of a
+// user name that was given up, under the keys of the file.
 type erasedLine struct {
 	Type string    `json:"type"`
 	Hash hash      `json:"erased_hash"`
@@ -65,6 +65,7 @@ type userLine struct {
 	DisabledBy  authcore.ClientID   `json:"disabled_by,omitempty"`
 	Epoch       uint32              `json:"epoch,omitempty"`
 	UserName    string              `json:"user_name,omitempty"`
+	Password    string              `json:"password,omitempty"` // "$argon2id$…"
 	DisplayName string              `json:"display_name,omitempty"`
 	Mobile      string              `json:"mobile,omitempty"`
 	MobileVia   []authcore.ClientID `json:"mobile_via,omitempty"`
@@ -72,6 +73,9 @@ type userLine struct {
 	EmailVia    []authcore.ClientID `json:"email_via,omitempty"`
 	Segments    map[string]string   `json:"segments,omitempty"`
 	Links       []linkPart          `json:"links,omitempty"`
+	Home        authcore.ClientID   `json:"home,omitempty"`
+	Devices     []devicePart        `json:"devices,omitempty"`
+	Requested   map[string]string   `json:"requested_segments,omitempty"`
 }
 
 // linkPart has no hash of the identity: each store makes its own.
@@ -80,6 +84,15 @@ type linkPart struct {
 	OpenID  string         `json:"open_id"`
 	UnionID string         `json:"unionid,omitempty"`
 	Since   time.Time      `json:"since"`
+	// SyncName takes QQ's nickname over at each login.
+	SyncName bool `json:"sync_display_name,omitempty"`
+}
+
+type devicePart struct {
+	Client authcore.ClientID `json:"client_id"`
+	OS     string            `json:"os"`
+	ID     string            `json:"device_id"`
+	Since  time.Time         `json:"since"`
 }
 
 type sessionLine struct {
@@ -111,6 +124,8 @@ type retiredLine struct {
 	Session authcore.SessionID `json:"sid"`
 	At      time.Time          `json:"at"`
 	Expires time.Time          `json:"expires"`
+	// GoodUntil is absent where the token was refreshed.
+	GoodUntil time.Time `json:"good_until,omitzero"`
 }
 
 type accessLine struct {

@@ -23,7 +23,9 @@ var full = []authcore.Record{
 		ID: "20220425140138519-BF1B-528B05551", Created: moment, Disabled: true, DisabledBy: "shop", Epoch: 7, UserName: "jonny", DisplayName: "林<小>雨 ",
 		Mobile: "+86-15201657321", MobileVia: []authcore.ClientID{"c", "d"}, Email: "a@example.com", EmailVia: []authcore.ClientID{"<d>"},
 		Segments: map[string]string{"tier": "gold", "a": ""},
-		Links:    []authcore.Link{{App: "101", OpenID: "O", UnionID: "U", Since: moment}, {App: "102", OpenID: "P", Since: moment}},
+		Links:    []authcore.Link{{App: "101", OpenID: "O", UnionID: "U", Since: moment, SyncName: true}, {App: "102", OpenID: "P", Since: moment}},
+		Password: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA", Home: "c", Requested: map[string]string{"vip": "yes", "b": ""},
+		Devices: []authcore.Device{{Client: "c", OS: "ios", ID: "<0123>4567", Since: moment}, {Client: "d", OS: "android", ID: "01234567", Since: moment}},
 	}},
 	{User: &authcore.User{ID: "u", Created: moment}},
 	{Session: &authcore.Session{
@@ -34,6 +36,9 @@ var full = []authcore.Record{
 	}},
 	{Session: &authcore.Session{ID: "s", Token: authcore.TokenHash{4}, User: "u", Client: "c", AuthTime: moment, Issued: moment, Expires: moment}},
 	{Retired: &authcore.RetiredToken{Token: authcore.TokenHash{5}, Retired: authcore.Retired{Session: "sid", At: moment, Expires: moment}}},
+	{Retired: &authcore.RetiredToken{Token: authcore.TokenHash{8}, Retired: authcore.Retired{
+		Session: "sid", At: moment, Expires: moment, GoodUntil: moment.Add(time.Minute),
+	}}},
 	{Access: &authcore.KnownAccess{Hash: authcore.AccessHash{6}, Access: authcore.Access{User: "u", Epoch: 1, Expires: moment}}},
 	{Account: &authcore.Account{
 		App: "101", OpenID: "O", UnionID: "U", DisplayName: "n", Mobile: "m", Email: "e", Verified: true, Segments: map[string]string{"tier": "gold"},
@@ -100,13 +105,14 @@ func TestFormat(t *testing.T) {
 	const want = `{"qqauth":"export","version":1,"created":"2026-05-04T03:02:01Z","final":true}
 {"type":"keys","ring":"cmluZw=="}
 {"type":"erased","erased_hash":"B_8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","at":"2026-05-04T03:02:01.987654321Z"}
-{"type":"user","id":"20220425140138519-BF1B-528B05551","created":"2026-05-04T03:02:01.987654321Z","disabled":true,"disabled_by":"shop","epoch":7,"user_name":"jonny","display_name":"林<小>雨 ","mobile":"+86-15201657321","mobile_via":["c","d"],"email":"a@example.com","email_via":["<d>"],"segments":{"a":"","tier":"gold"},"links":[{"app_id":"101","open_id":"O","unionid":"U","since":"2026-05-04T03:02:01.987654321Z"},{"app_id":"102","open_id":"P","since":"2026-05-04T03:02:01.987654321Z"}]}
+{"type":"user","id":"20220425140138519-BF1B-528B05551","created":"2026-05-04T03:02:01.987654321Z","disabled":true,"disabled_by":"shop","epoch":7,"user_name":"jonny","password":"$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA","display_name":"林<小>雨 ","mobile":"+86-15201657321","mobile_via":["c","d"],"email":"a@example.com","email_via":["<d>"],"segments":{"a":"","tier":"gold"},"links":[{"app_id":"101","open_id":"O","unionid":"U","since":"2026-05-04T03:02:01.987654321Z","sync_display_name":true},{"app_id":"102","open_id":"P","since":"2026-05-04T03:02:01.987654321Z"}],"home":"c","devices":[{"client_id":"c","os":"ios","device_id":"<0123>4567","since":"2026-05-04T03:02:01.987654321Z"},{"client_id":"d","os":"android","device_id":"01234567","since":"2026-05-04T03:02:01.987654321Z"}],"requested_segments":{"b":"","vip":"yes"}}
 {"type":"user","id":"u","created":"2026-05-04T03:02:01.987654321Z"}
 {"type":"session","sid":"sid","token_hash":"Af8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","user_id":"u","client_id":"c","device_hash":"AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","amr":["qq","sms"],"auth_time":"2026-05-04T03:02:01.987654321Z","issued":"2026-05-04T03:02:01.987654321Z","expires":"2026-05-04T04:02:01.987654321Z","epoch":3,"parent_sid":"parent","previous_token_hash":"AwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","used":true,"idle":1800,"last_use":"2026-05-04T03:02:01.987654321Z","operating_sys_version":"os","agent":"agent","ip":"192.0.2.1","device_ip":"192.0.2.2"}
 {"type":"retired","token_hash":"BQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","sid":"sid","at":"2026-05-04T03:02:01.987654321Z","expires":"2026-05-04T03:02:01.987654321Z"}
-{"type":"end","erased":1,"users":2,"sessions":1,"retired":1,"accesses":0}
+{"type":"retired","token_hash":"CAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","sid":"sid","at":"2026-05-04T03:02:01.987654321Z","expires":"2026-05-04T03:02:01.987654321Z","good_until":"2026-05-04T03:03:01.987654321Z"}
+{"type":"end","erased":1,"users":2,"sessions":1,"retired":2,"accesses":0}
 `
-	records := []authcore.Record{full[0], full[1], full[2], full[3], full[5]}
+	records := []authcore.Record{full[0], full[1], full[2], full[3], full[5], full[6]}
 	if diff := cmp.Diff(want, written(t, []byte("ring"), records)); diff != "" {
 		t.Error(diff)
 	}
@@ -131,6 +137,7 @@ func TestReaderRefuses(t *testing.T) {
 		keys   = `{"type":"keys","ring":"cmluZw=="}` + "\n"
 		erased = `{"type":"erased","erased_hash":"BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","at":"2026-05-04T03:02:01Z"}` + "\n"
 	)
+	retired := strings.Split(written(t, nil, full[5:6]), "\n")[1] + "\n"
 	session := written(t, nil, full[3:4])
 	session = strings.Split(session, "\n")[1] + "\n"
 	const (
@@ -170,6 +177,10 @@ func TestReaderRefuses(t *testing.T) {
 		"erased, a short hash": {header + strings.Replace(erased, "BwAA", "SECRET", 1), "line 2"},
 		"erased with more":     {header + strings.Replace(erased, `,"at"`, `,"user_id":"SECRET","at"`, 1), "line 2"},
 		"a via that is none":   {header + strings.Replace(user, `"id"`, `"mobile_via":"SECRET","id"`, 1), "line 2"},
+		"devices as words":     {header + strings.Replace(user, `"id"`, `"devices":["SECRET"],"id"`, 1), "line 2"},
+		"a device with more":   {header + strings.Replace(user, `"id"`, `"devices":[{"client_id":"c","SECRET":1}],"id"`, 1), "line 2"},
+		"segments of numbers":  {header + strings.Replace(user, `"id"`, `"requested_segments":{"SECRET":1},"id"`, 1), "line 2"},
+		"good until nowhen":    {header + retired + strings.Replace(retired, `"at"`, `"good_until":"SECRET","at"`, 1), "line 3"},
 		"idle without use":     {without(lastUse), "line 2: a wrong idle"},
 		"use without idle":     {without(idle), "line 2: a wrong idle"},
 		"a negative idle":      {header + strings.Replace(session, "1800", "-1800", 1), "line 2: a wrong idle"},
@@ -197,7 +208,7 @@ func TestWriterRefusesWhatNoReaderTakes(t *testing.T) {
 }
 
 func TestPosition(t *testing.T) {
-	for _, r := range full[:7] {
+	for _, r := range full[:8] {
 		p := transfer.Position(r)
 		back, err := transfer.ParsePosition(p)
 		if err != nil || transfer.Position(back) != p {
@@ -232,6 +243,8 @@ func FuzzReader(f *testing.F) {
 	f.Add(strings.Replace(file, `["c","d"]`, `[]`, 1))
 	f.Add(strings.Replace(file, `{"a":"","tier":"gold"}`, `{}`, 1))
 	f.Add(strings.Replace(file, `"idle":1800`, `"idle":0`, 1))
+	f.Add(strings.Replace(file, `"requested_segments":{"b":"","vip":"yes"}`, `"requested_segments":{},"devices":[]`, 1))
+	f.Add(strings.Replace(file, `"good_until":"2026-05-04T03:03:01.987654321Z"`, `"good_until":"0001-01-01T00:00:00Z"`, 1))
 	f.Add(strings.Replace(file, `"idle":1800`, `"idle":9223372036`, 1))
 	f.Add(file[:len(file)/2])
 	f.Fuzz(func(t *testing.T, file string) {

@@ -18,7 +18,7 @@ func lineOf(r authcore.Record) (any, error) {
 		return sessionToLine(r.Session), nil
 	case r.Retired != nil:
 		t := r.Retired
-		return retiredLine{typeRetired, hash(t.Token), t.Session, t.At.UTC(), t.Expires.UTC()}, nil
+		return retiredLine{typeRetired, hash(t.Token), t.Session, t.At.UTC(), t.Expires.UTC(), t.GoodUntil.UTC()}, nil
 	case r.Access != nil:
 		a := r.Access
 		return accessLine{typeAccess, hash(a.Hash), a.User, a.Epoch, a.Expires.UTC()}, nil
@@ -32,10 +32,13 @@ func lineOf(r authcore.Record) (any, error) {
 func userToLine(u *authcore.User) userLine {
 	line := userLine{
 		Type: typeUser, ID: u.ID, Created: u.Created.UTC(), Disabled: u.Disabled, DisabledBy: u.DisabledBy, Epoch: u.Epoch, UserName: u.UserName,
-		DisplayName: u.DisplayName, Mobile: u.Mobile, MobileVia: u.MobileVia, Email: u.Email, EmailVia: u.EmailVia, Segments: u.Segments,
+		Password: u.Password, Home: u.Home, Requested: u.Requested, DisplayName: u.DisplayName, Mobile: u.Mobile, MobileVia: u.MobileVia, Email: u.Email, EmailVia: u.EmailVia, Segments: u.Segments,
 	}
 	for _, l := range u.Links {
-		line.Links = append(line.Links, linkPart{App: l.App, OpenID: l.OpenID, UnionID: l.UnionID, Since: l.Since.UTC()})
+		line.Links = append(line.Links, linkPart{App: l.App, OpenID: l.OpenID, UnionID: l.UnionID, Since: l.Since.UTC(), SyncName: l.SyncName})
+	}
+	for _, d := range u.Devices {
+		line.Devices = append(line.Devices, devicePart{Client: d.Client, OS: d.OS, ID: d.ID, Since: d.Since.UTC()})
 	}
 	return line
 }
@@ -65,7 +68,7 @@ func recordOf(kind string, line []byte) (r authcore.Record, err error) {
 		err = decode(line, &l, &l.At, &l.Expires)
 		r.Retired = &authcore.RetiredToken{
 			Token:   authcore.TokenHash(l.Token),
-			Retired: authcore.Retired{Session: l.Session, At: l.At, Expires: l.Expires},
+			Retired: authcore.Retired{Session: l.Session, At: l.At, Expires: l.Expires, GoodUntil: l.GoodUntil.UTC()},
 		}
 	case typeAccess:
 		var l accessLine
@@ -97,11 +100,14 @@ func readUser(line []byte) (*authcore.User, error) {
 	}
 	u := &authcore.User{
 		ID: l.ID, Created: l.Created, Disabled: l.Disabled, DisabledBy: l.DisabledBy, Epoch: l.Epoch, UserName: l.UserName,
-		DisplayName: l.DisplayName, Mobile: l.Mobile, MobileVia: some(l.MobileVia), Email: l.Email, EmailVia: some(l.EmailVia),
+		Password: l.Password, Home: l.Home, Requested: someOf(l.Requested), DisplayName: l.DisplayName, Mobile: l.Mobile, MobileVia: some(l.MobileVia), Email: l.Email, EmailVia: some(l.EmailVia),
 		Segments: someOf(l.Segments),
 	}
 	for _, p := range l.Links {
-		u.Links = append(u.Links, authcore.Link{App: p.App, OpenID: p.OpenID, UnionID: p.UnionID, Since: p.Since.UTC()})
+		u.Links = append(u.Links, authcore.Link{App: p.App, OpenID: p.OpenID, UnionID: p.UnionID, Since: p.Since.UTC(), SyncName: p.SyncName})
+	}
+	for _, p := range l.Devices {
+		u.Devices = append(u.Devices, authcore.Device{Client: p.Client, OS: p.OS, ID: p.ID, Since: p.Since.UTC()})
 	}
 	return u, nil
 }

@@ -1,0 +1,7 @@
+package authcore
+
+// How the store knows what came in.
+var (
+	UserNameHandle = userNameHandle
+	DeviceHandle   = deviceHandle
+)

@@ -39,7 +39,7 @@ func (a *App) serveLogged(w http.ResponseWriter, r *http.Request, next caddyhttp
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	began := time.Now()
 	record := caddyhttp.NewResponseRecorder(w, nil, nil)
-	shown := redacted(r)
+	shown := a.redacted(r)
 	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs != nil {
 		defer func() { a.logAccess(shown, record, time.Since(began)) }()
 	}
@@ -55,36 +55,41 @@ func (a *App) answerFault(record caddyhttp.ResponseRecorder, err error) {
 	if fault, ok := errors.AsType[caddyhttp.HandlerError](err); ok && fault.StatusCode != 0 {
 		status = fault.StatusCode
 	}
-	a.log.Error("request failed", zap.Int("status", status), zap.Error(err))
+	why := err.Error()
+	if mentionsGame(why) {
+		why = hidden // a file server's error names the file, and so the path
+	}
+	a.log.Error("request failed", zap.Int("status", status), zap.String("error", why))
 	if record.Status() == 0 {
 		record.WriteHeader(status)
 	}
 }
 
 // redacted is the request as a log may show it.
-func redacted(r *http.Request) *http.Request {
+func (a *App) redacted(r *http.Request) *http.Request {
 	shown := r.Clone(r.Context())
 	shown.RequestURI, shown.Header = idaas.Redact(r)
-	if under(r.URL.Path, "/rs") || under(r.URL.Path, "/ws") {
-		shown.RequestURI = hideSecretSegment(shown.RequestURI)
+	if path, ok := gamePath(r); ok {
+		_, _, query := strings.Cut(shown.RequestURI, "?")
+		if shown.RequestURI = a.hideGamePath(path); query {
+			shown.RequestURI += "?" + hidden
+		}
 	}
+	hideMentions(shown.Header)
 	return shown
 }
 
-// hideSecretSegment hides what stands behind the credential in the paths of the
-// GameSparks API: /rs/{credential}/{secret}/… and /ws/{credential}/{apiKey}. The
-// secret itself may hold a slash, so only the last segment of many is shown.
-func hideSecretSegment(uri string) string {
-	path, query, hasQuery := strings.Cut(uri, "?")
-	segments := strings.Split(path, "/")
-	for i := 3; i < len(segments) && (i == 3 || i < len(segments)-1); i++ {
-		segments[i] = "REDACTED"
+// hideMentions hides header values with a path of the GameSparks API in them: a
+// Referer, what a proxy before us says that the URL was, or a redirect to
+// another spelling.
+func hideMentions(h http.Header) {
+	for _, values := range h {
+		for i, value := range values {
+			if mentionsGame(value) {
+				values[i] = hidden
+			}
+		}
 	}
-	path = strings.Join(segments, "/")
-	if hasQuery && query != "" {
-		path += "?REDACTED"
-	}
-	return path
 }
 
 // logAccess writes an access line with the fields of Caddy's own.
@@ -94,13 +99,15 @@ func (a *App) logAccess(r *http.Request, record caddyhttp.ResponseRecorder, took
 		level = zapcore.ErrorLevel
 	}
 	if line := a.accessLog.Check(level, "handled request"); line != nil {
+		answered := record.Header().Clone()
+		hideMentions(answered)
 		line.Write(
 			zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: r}),
 			zap.String("user_id", userOf(r)),
 			zap.Duration("duration", took),
 			zap.Int("size", record.Size()),
 			zap.Int("status", record.Status()),
-			zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{Header: record.Header()}),
+			zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{Header: answered}),
 		)
 	}
 }

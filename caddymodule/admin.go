@@ -145,6 +145,10 @@ type adminUser struct {
 	Email       string            `json:"email"`
 	Segments    map[string]string `json:"segments"`
 	Links       []adminLink       `json:"links"`
+	HasPassword bool              `json:"has_password"`
+	Devices     []adminDevice     `json:"devices"`
+	// RequestedSegments are a game's word, which no guard reads.
+	RequestedSegments map[string]string `json:"requested_segments"`
 }
 
 type adminLink struct {
@@ -152,6 +156,14 @@ type adminLink struct {
 	OpenID  string         `json:"open_id"`
 	UnionID string         `json:"unionid,omitempty"`
 	Since   time.Time      `json:"since"`
+}
+
+// adminDevice is a device that logs in as the user. Its id is not shown: whoever
+// has it can do so.
+type adminDevice struct {
+	Client authcore.ClientID `json:"client_id"`
+	OS     string            `json:"os"`
+	Since  time.Time         `json:"since"`
 }
 
 var errAdminRequest = errors.New("bad request")
@@ -175,9 +187,16 @@ func (a *AdminAPI) findUser(r *http.Request, service *authcore.Service) (any, er
 	shown := adminUser{
 		ID: u.ID, Created: u.Created.UTC(), Disabled: u.Disabled, UserName: u.UserName, DisplayName: u.DisplayName,
 		Mobile: u.Mobile, Email: u.Email, Segments: u.Segments, Links: []adminLink{},
+		HasPassword: u.Password != "", Devices: []adminDevice{}, RequestedSegments: u.Requested,
 	}
 	if shown.Segments == nil {
 		shown.Segments = map[string]string{}
+	}
+	if shown.RequestedSegments == nil {
+		shown.RequestedSegments = map[string]string{}
+	}
+	for _, d := range u.Devices {
+		shown.Devices = append(shown.Devices, adminDevice{Client: d.Client, OS: d.OS, Since: d.Since.UTC()})
 	}
 	for _, l := range u.Links {
 		shown.Links = append(shown.Links, adminLink{App: l.App, OpenID: l.OpenID, UnionID: l.UnionID, Since: l.Since.UTC()})

@@ -14,9 +14,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/qqauth/qqauth/authcore"
+	"github.com/qqauth/qqauth/authcore/opaque"
 	"github.com/qqauth/qqauth/authcore/qq"
 	"github.com/qqauth/qqauth/authcore/qq/qqtest"
 	"github.com/qqauth/qqauth/authcore/token"
+	"github.com/qqauth/qqauth/caddymodule/gamesparks"
 )
 
 func init() {
@@ -40,6 +42,7 @@ type App struct {
 	apps      []authcore.App
 	clients   []*qq.Client // to close with the configuration
 	simulator http.Handler // nil if there is none
+	games     *gamesparks.Handler
 
 	mu         sync.Mutex
 	held       *hold // nil until the store was asked for
@@ -92,6 +95,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.metrics, err = newMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
+	a.games = a.newGames()
 	return a.provisionQQ()
 }
 
@@ -112,7 +116,7 @@ func (a *App) loadStore() error {
 func (a *App) provisionQQ() error {
 	for _, q := range a.QQ {
 		client, err := qq.New(qq.Config{
-			App: q.AppID, Endpoint: q.Endpoint, Timeout: time.Duration(q.Timeout), UnionID: q.UnionID,
+			App: q.AppID, Key: a.secrets.apps[q.AppID], Endpoint: q.Endpoint, Timeout: time.Duration(q.Timeout), UnionID: q.UnionID,
 			Observe: a.metrics.observeQQ(q.AppID),
 		})
 		if err != nil {
@@ -124,13 +128,14 @@ func (a *App) provisionQQ() error {
 	if a.Simulator == "" {
 		return nil
 	}
-	simulator, err := qqtest.New(qqtest.Config{Apps: []qqtest.App{{ID: string(a.Simulator)}}})
+	key := opaque.Of(opaque.Random(32)) // nobody else's: a code is exchanged through us, as at QQ
+	simulator, err := qqtest.New(qqtest.Config{Apps: []qqtest.App{{ID: string(a.Simulator), Key: key.Reveal()}}})
 	if err != nil {
 		return fmt.Errorf("qq simulator: %w", err)
 	}
 	a.simulator = simulator
 	client, err := qq.New(qq.Config{
-		App: a.Simulator, Endpoint: "http://qq-simulator.localhost", Transport: simulator.Transport(),
+		App: a.Simulator, Key: key, Endpoint: "http://qq-simulator.localhost", Transport: simulator.Transport(),
 		Observe: a.metrics.observeQQ(a.Simulator),
 	})
 	if err != nil {
@@ -159,6 +164,7 @@ func (a *App) Stop() error { return nil }
 
 // Cleanup lets the store go. It closes when no other configuration holds it.
 func (a *App) Cleanup() error {
+	a.reviewSockets()
 	for _, client := range a.clients {
 		client.Close()
 	}
@@ -263,7 +269,7 @@ func (a *App) coreConfig() authcore.Config {
 	for _, c := range a.Clients {
 		client := authcore.Client{
 			ID: c.ID, Name: c.Name, App: c.QQ, Unknown: c.UnknownUser, Verify: c.Verify, MFA: c.MFA,
-			TicketsFor: c.TicketsFor,
+			TicketsFor: c.TicketsFor, Games: c.GameSparks != nil,
 		}
 		client.Claims, client.ClaimProved = c.claims()
 		for _, secret := range a.secrets.clients[c.ID] {

@@ -11,7 +11,7 @@ func (a *App) audit(e authcore.AuditEvent) {
 	a.metrics.count(e)
 	fields := make([]zap.Field, 0, 9)
 	for _, f := range []struct{ key, value string }{
-		{"user_id", string(e.User)}, {"client_id", string(e.Client)}, {"sid", string(e.Session)},
+		{"user_id", string(e.User)}, {"from_user_id", string(e.From)}, {"client_id", string(e.Client)}, {"sid", string(e.Session)},
 		{"app_id", string(e.App)}, {"status", e.Status}, {"contact", e.Contact},
 	} {
 		if f.value != "" {

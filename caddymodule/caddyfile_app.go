@@ -125,8 +125,19 @@ func (c *Config) openClient(d *caddyfile.Dispenser, args []string) error {
 		"claims":       {usage: "claims name|mobile|email …", min: 1, max: unlimited, set: list(&client.Claims, oneOf(claimNames...))},
 		"tickets_for":  {usage: "tickets_for <client_id> …", min: 1, max: unlimited, many: true, set: list(&client.TicketsFor, checkClientID)},
 		"redirect_uri": {usage: "redirect_uri <url> …", min: 1, max: unlimited, many: true, set: list(&client.RedirectURIs, checkRedirectURI)},
-		"gamesparks":   {later: "leave it out; the GameSparks API cannot be opened yet"},
+		"gamesparks":   {usage: "gamesparks <api_key> <credential> <secret>", min: 3, max: 3, set: client.setGameSparks},
 	})
+}
+
+func (c *Client) setGameSparks(args []string) error {
+	c.GameSparks = &GameSparks{APIKey: args[0], Credential: args[1], Secret: args[2]}
+	if err := c.GameSparks.check(); err != nil {
+		return err
+	}
+	if err := checkSecret(c.GameSparks.Secret); err != nil {
+		return fmt.Errorf("secret: %w", err)
+	}
+	return nil
 }
 
 func (c *Client) setMFA(args []string) error {
@@ -188,20 +199,26 @@ func (a *Attempts) openBlock(d *caddyfile.Dispenser, args []string) error {
 		"captchas":      {usage: "captchas <number>", min: 1, max: 1, set: number(&a.Captchas)},
 		"code_tries":    {usage: "code_tries <number>", min: 1, max: 1, set: number(&a.CodeTries)},
 		"user_codes":    {usage: "user_codes <number>", min: 1, max: 1, set: number(&a.UserCodes)},
-		"target_sends":  {usage: "target_sends <minute> <hour> <day>", min: 3, max: 3, set: a.setTargetSends},
+		"target_sends":  {usage: "target_sends <minute> <hour> <day>", min: 3, max: 3, set: numbers(&a.TargetSends.Minute, &a.TargetSends.Hour, &a.TargetSends.Day)},
 		"address_sends": {usage: "address_sends <number>", min: 1, max: 1, set: number(&a.AddressSends)},
 		"client_sends":  {usage: "client_sends <number>", min: 1, max: 1, set: number(&a.ClientSends)},
 		"total_sends":   {usage: "total_sends <number>", min: 1, max: 1, set: number(&a.TotalSends)},
+		"passwords":     {usage: "passwords <hour> <day>", min: 2, max: 2, set: numbers(&a.Passwords.Hour, &a.Passwords.Day)},
+		"guests":        {usage: "guests <number>", min: 1, max: 1, set: number(&a.Guests)},
+		"websockets":    {usage: "websockets <number>", min: 1, max: 1, set: number(&a.WebSockets)},
 	})
 }
 
-func (a *Attempts) setTargetSends(args []string) error {
-	for i, target := range []*int{&a.TargetSends.Minute, &a.TargetSends.Hour, &a.TargetSends.Day} {
-		if err := number(target)(args[i : i+1]); err != nil {
-			return err
+// numbers sets as many whole numbers above 0 as the word takes arguments.
+func numbers(targets ...*int) func([]string) error {
+	return func(args []string) error {
+		for i, target := range targets {
+			if err := number(target)(args[i : i+1]); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	return nil
 }
 
 var _ caddyfile.Unmarshaler = (*Config)(nil)

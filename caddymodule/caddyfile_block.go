@@ -22,9 +22,6 @@ type word struct {
 	// open takes the arguments and the block after them, in place of set. A
 	// word without it takes no block. Its errors say where.
 	open func(d *caddyfile.Dispenser, args []string) error
-	// later says, for a word of the contract that is not built yet, what to
-	// write instead.
-	later string
 }
 
 // unlimited is the max of a word that takes a list.
@@ -42,9 +39,7 @@ func parseBlock(d *caddyfile.Dispenser, owner string, words map[string]word) err
 		case name == "{":
 			return d.Errf("%s takes no block: remove the braces", last)
 		case !known:
-			return d.Errf("%s: %s", owner, unknown(name, wordsBuilt(words)))
-		case w.later != "":
-			return d.Errf("%s: %s is not built yet: %s", owner, name, w.later)
+			return d.Errf("%s: %s", owner, unknown(name, slices.Sorted(maps.Keys(words))))
 		case seen[name] && !w.many:
 			return d.Errf("%s: %s stands twice: write it once", owner, name)
 		}
@@ -54,10 +49,6 @@ func parseBlock(d *caddyfile.Dispenser, owner string, words map[string]word) err
 		}
 	}
 	return nil
-}
-
-func wordsBuilt(words map[string]word) []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(words)), func(name string) bool { return words[name].later != "" })
 }
 
 func (w word) parse(d *caddyfile.Dispenser, owner, name string) error {

@@ -59,6 +59,10 @@ type Client struct {
 	// from the origins of these URLs may call the API (CORS), and nothing else
 	// follows from them. Default: none.
 	RedirectURIs []string `json:"redirect_uris,omitempty"`
+
+	// GameSparks opens the GameSparks API to this client. Default: it stays
+	// closed.
+	GameSparks *GameSparks `json:"gamesparks,omitempty"`
 }
 
 func (c *Client) setDefaults(apps []authcore.AppID) {
@@ -109,7 +113,7 @@ func (c *Config) checkClients() error {
 			return fmt.Errorf("client %s: %w", client.ID, err)
 		}
 	}
-	return nil
+	return c.checkGames()
 }
 
 func (c *Client) check(app *Config) error {

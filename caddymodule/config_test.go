@@ -79,6 +79,17 @@ func TestCheck(t *testing.T) {
 		{"tickets for itself", func(c *Config) { c.Clients[0].TicketsFor = []authcore.ClientID{"shop"} }, "name others only"},
 		{"tickets without a secret", func(c *Config) { c.Clients[0].Secret = nil }, "tickets are asked for with this client's secret"},
 		{"tickets for one without a secret", func(c *Config) { c.Clients[0].TicketsFor = []authcore.ClientID{"game"} }, "game cannot redeem tickets without a secret"},
+		{"games without anything", func(c *Config) { c.Clients[2].GameSparks = new(GameSparks) }, "client game: gamesparks: secret: write one placeholder"},
+		{"games without an api_key", func(c *Config) { c.Clients[2].GameSparks = &GameSparks{"", "device", "{env.A}"} }, "client game: gamesparks: api_key: write 1 to 64"},
+		{"games of a long api_key", func(c *Config) {
+			c.Clients[2].GameSparks = &GameSparks{strings.Repeat("k", 65), "device", "{env.A}"}
+		}, "client game: gamesparks: api_key: write 1 to 64"},
+		{"games of a dot", func(c *Config) { c.Clients[2].GameSparks = &GameSparks{"key", ".", "{env.A}"} }, "client game: gamesparks: credential: write 1 to 64"},
+		{"games of two placeholders", func(c *Config) { c.Clients[2].GameSparks = &GameSparks{"key", "device", "{env.A}{env.B}"} }, "client game: gamesparks: secret: write one placeholder"},
+		{"games of one path", func(c *Config) {
+			c.Clients[0].GameSparks = &GameSparks{"key", "device", "{env.A}"}
+			c.Clients[2].GameSparks = &GameSparks{"key", "device", "{env.B}"}
+		}, "client game: gamesparks: client shop has the same api_key and credential: write another api_key"},
 		{"session", func(c *Config) { c.Lifetime.Session = -1 }, "lifetime: session: write whole seconds"},
 		{"session long", func(c *Config) { c.Lifetime.Session = caddy.Duration(9000 * time.Hour) }, "lifetime: session: write at most 8760h"},
 		{"id_token outlives session", func(c *Config) { c.Lifetime.IDToken = caddy.Duration(169 * time.Hour) }, "lifetime: id_token: write at most 168h"},
@@ -99,6 +110,10 @@ func TestCheck(t *testing.T) {
 		{"attempts to send", func(c *Config) { c.Attempts.TargetSends.Day = -1 }, "attempts: a limit is a number above 0"},
 		{"many tries", func(c *Config) { c.Attempts.CodeTries = 101 }, "attempts: code_tries: write at most 100"},
 		{"sends in another order", func(c *Config) { c.Attempts.TargetSends = TargetSends{10, 5, 1} }, "attempts: target_sends: 10 5 1 lets more through"},
+		{"passwords", func(c *Config) { c.Attempts.Passwords.Day = -1 }, "attempts: a limit is a number above 0"},
+		{"guests", func(c *Config) { c.Attempts.Guests = -1 }, "attempts: a limit is a number above 0"},
+		{"websockets", func(c *Config) { c.Attempts.WebSockets = -1 }, "attempts: a limit is a number above 0"},
+		{"passwords in another order", func(c *Config) { c.Attempts.Passwords.Hour = 101 }, "attempts: passwords: 101 100 lets more through in an hour"},
 		{"sends of a day", func(c *Config) { c.Attempts.TargetSends.Hour = 20 }, "attempts: target_sends: 1 20 10 lets more through"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -135,6 +150,7 @@ func TestSetDefaults(t *testing.T) {
 		Attempts: Attempts{
 			QQRefused: 60, StateTokens: 3, Captchas: 120, CodeTries: 5, UserCodes: 20,
 			TargetSends: TargetSends{Minute: 1, Hour: 5, Day: 10}, AddressSends: 100, ClientSends: 1000, TotalSends: 10000,
+			Passwords: Passwords{Hour: 10, Day: 100}, Guests: 300, WebSockets: 20,
 		},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -163,6 +179,14 @@ func TestBoundsHold(t *testing.T) {
 		"code most":       func(c *Config) { c.Lifetime.Code = caddy.Duration(10 * time.Minute) },
 		"code_tries most": func(c *Config) { c.Attempts.CodeTries = 100 },
 		"sends alike":     func(c *Config) { c.Attempts.TargetSends = TargetSends{3, 3, 3} },
+		"passwords alike": func(c *Config) { c.Attempts.Passwords = Passwords{100, 100} },
+		"games longest": func(c *Config) {
+			c.Clients[2].GameSparks = &GameSparks{strings.Repeat("k", 64), strings.Repeat("c", 64), "{env.A}"}
+		},
+		"games by credential": func(c *Config) {
+			c.Clients[0].GameSparks = &GameSparks{"key", "device", "{env.A}"}
+			c.Clients[2].GameSparks = &GameSparks{"key", "server", "{env.A}"}
+		},
 	} {
 		if err := shopConfig(change).check(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -250,6 +274,7 @@ func TestCoreConfig(t *testing.T) {
 		c.Attempts = Attempts{
 			QQRefused: 1, StateTokens: 2, Captchas: 3, CodeTries: 4, UserCodes: 5,
 			TargetSends: TargetSends{6, 7, 8}, AddressSends: 9, ClientSends: 10, TotalSends: 11,
+			Passwords: Passwords{12, 13}, Guests: 14, WebSockets: 15,
 		}
 	})}
 	got := app.coreConfig()
@@ -262,6 +287,7 @@ func TestCoreConfig(t *testing.T) {
 	if want := (authcore.Limits{
 		QQRefused: 1, Pendings: 2, Captchas: 3, CodeTries: 4, UserCodes: 5,
 		TargetMinute: 6, TargetHour: 7, TargetDay: 8, AddressHour: 9, ClientHour: 10, TotalDay: 11,
+		PasswordHour: 12, PasswordDay: 13, Arrivals: 14, Sockets: 15,
 	}); got.Limits != want {
 		t.Errorf("limits: got %+v", got.Limits)
 	}
@@ -322,7 +348,7 @@ func TestStrictJSON(t *testing.T) {
 	if m.PublicURL != "https://a.example" || m.Lifetime.Session != caddy.Duration(2*time.Hour) || m.runtime != 0 {
 		t.Errorf("got %+v", m)
 	}
-	for _, unknown := range []string{`{"public_ulr":"x"}`, `{"clients":[{"id":"x"}]}`, `{"lifetime":{"idel":"1h"}}`, `{"runtime":1}`} {
+	for _, unknown := range []string{`{"public_ulr":"x"}`, `{"clients":[{"id":"x"}]}`, `{"lifetime":{"idel":"1h"}}`, `{"clients":[{"gamesparks":{"apiKey":"k"}}]}`, `{"runtime":1}`} {
 		if err := caddy.StrictUnmarshalJSON([]byte(unknown), new(module)); err == nil {
 			t.Errorf("took %s", unknown)
 		}

@@ -46,6 +46,7 @@ func TestDanger(t *testing.T) {
 		{"literal app_key", func(c *Config) { c.QQ[0].AppKey = "hunter2" }, "qq 1001: app_key: a literal secret"},
 		{"literal client secret", func(c *Config) { c.Clients[0].Secret[0] = strings.Repeat("s", 30) }, "client shop: secret: a literal secret"},
 		{"literal previous secret", func(c *Config) { c.Clients[0].Secret = append(c.Clients[0].Secret, strings.Repeat("s", 30)) }, "write {env.NAME} or {file.PATH}"},
+		{"literal games' secret", func(c *Config) { c.Clients[2].GameSparks = &GameSparks{"key", "device", strings.Repeat("s", 30)} }, "client game: gamesparks: secret: a literal secret"},
 		{"plain endpoint", func(c *Config) { c.QQ[0].Endpoint = "http://graph.qq.com" }, "qq 1001: endpoint: plain http"},
 		{"plain redirect_uri", func(c *Config) { c.Clients[2].RedirectURIs = []string{"https://a.example/cb", "HTTP://a.example/cb"} }, "client game: redirect_uri: plain http"},
 		{"simulator", func(c *Config) { c.Simulator = "100000000" }, "qq simulator: it lets in anybody"},

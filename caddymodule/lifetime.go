@@ -61,6 +61,14 @@ type Attempts struct {
 	ClientSends int `json:"client_sends,omitempty"`
 	// TotalSends is how many codes a day are sent in all. Default: 10000.
 	TotalSends int `json:"total_sends,omitempty"`
+	// Passwords is how many wrong passwords there may be for one user name.
+	Passwords Passwords `json:"passwords,omitzero"`
+	// Guests is how many guests and registrations one network address has an
+	// hour. Default: 300.
+	Guests int `json:"guests,omitempty"`
+	// WebSockets is how many connections of one network address may be open
+	// without a player. Default: 20.
+	WebSockets int `json:"websockets,omitempty"`
 }
 
 // TargetSends is how many codes one phone or e-mail address is sent. None is
@@ -71,6 +79,15 @@ type TargetSends struct {
 	// Hour defaults to 5.
 	Hour int `json:"hour,omitempty"`
 	// Day defaults to 10.
+	Day int `json:"day,omitempty"`
+}
+
+// Passwords is how many wrong passwords there may be for one user name, whether
+// or not anybody has it. The hour's is not above the day's.
+type Passwords struct {
+	// Hour counts those from one network address. Default: 10.
+	Hour int `json:"hour,omitempty"`
+	// Day counts those at one client. Default: 100.
 	Day int `json:"day,omitempty"`
 }
 
@@ -128,6 +145,10 @@ func (a *Attempts) setDefaults() {
 	a.AddressSends = cmp.Or(a.AddressSends, 100)
 	a.ClientSends = cmp.Or(a.ClientSends, 1000)
 	a.TotalSends = cmp.Or(a.TotalSends, 10000)
+	a.Passwords.Hour = cmp.Or(a.Passwords.Hour, 10)
+	a.Passwords.Day = cmp.Or(a.Passwords.Day, 100)
+	a.Guests = cmp.Or(a.Guests, 300)
+	a.WebSockets = cmp.Or(a.WebSockets, 20)
 }
 
 // maxCodeTries is where NIST SP 800-63B-4 §3.2.2 ends the guessing of a secret.
@@ -138,6 +159,7 @@ func (a *Attempts) check() error {
 	for _, limit := range []int{
 		a.QQRefused, a.StateTokens, a.Captchas, a.CodeTries, a.UserCodes,
 		target.Minute, target.Hour, target.Day, a.AddressSends, a.ClientSends, a.TotalSends,
+		a.Passwords.Hour, a.Passwords.Day, a.Guests, a.WebSockets,
 	} {
 		if limit < 1 {
 			return errors.New("a limit is a number above 0")
@@ -150,6 +172,10 @@ func (a *Attempts) check() error {
 		return fmt.Errorf("target_sends: %d %d %d lets more through in a shorter time than in a longer one: write <minute> <hour> <day>, such as 1 5 10",
 			target.Minute, target.Hour, target.Day)
 	}
+	if a.Passwords.Hour > a.Passwords.Day {
+		return fmt.Errorf("passwords: %d %d lets more through in an hour than in a day: write <hour> <day>, such as 10 100",
+			a.Passwords.Hour, a.Passwords.Day)
+	}
 	return nil
 }
 
@@ -160,5 +186,6 @@ func (a *Attempts) limits() authcore.Limits {
 		Captchas: a.Captchas, CodeTries: a.CodeTries, UserCodes: a.UserCodes,
 		TargetMinute: a.TargetSends.Minute, TargetHour: a.TargetSends.Hour, TargetDay: a.TargetSends.Day,
 		AddressHour: a.AddressSends, ClientHour: a.ClientSends, TotalDay: a.TotalSends,
+		PasswordHour: a.Passwords.Hour, PasswordDay: a.Passwords.Day, Arrivals: a.Guests, Sockets: a.WebSockets,
 	}
 }

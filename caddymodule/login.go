@@ -72,7 +72,7 @@ func (l *Login) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 // carriesSecret reports whether a request to the login site holds a secret that
 // an access log would show: these paths do, and they are nobody else's here.
 func carriesSecret(r *http.Request) bool {
-	return idaas.Secrets(r) || under(r.URL.Path, simulatorPrefix) || under(r.URL.Path, "/rs") || under(r.URL.Path, "/ws")
+	return idaas.Secrets(r) || under(r.URL.Path, simulatorPrefix) || carriesGameSecret(r)
 }
 
 func (l *Login) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
@@ -95,6 +95,8 @@ func (l *Login) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 func (l *Login) route(r *http.Request) http.Handler {
 	path := r.URL.Path
 	switch {
+	case l.app.hasGames() && l.app.games.Serves(path):
+		return l.app.games
 	case l.waits.Serves(path) || under(path, "/rs") || under(path, "/ws"):
 		return l.api()
 	case l.keys.Serves(path):

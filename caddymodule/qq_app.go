@@ -19,7 +19,8 @@ type QQ struct {
 	AppID authcore.AppID `json:"app_id,omitempty"`
 
 	// AppKey is the application's secret, as a placeholder. Only the exchange of
-	// codes needs it.
+	// codes needs it: without it a one-time code in the place of an access token
+	// is refused.
 	AppKey string `json:"app_key,omitempty"`
 
 	// Endpoint is the base of QQ's paths. Default: `https://graph.qq.com`.

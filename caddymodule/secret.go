@@ -26,6 +26,7 @@ type secrets struct {
 	keys    []token.KEK
 	apps    map[authcore.AppID]opaque.Secret
 	clients map[authcore.ClientID][]opaque.Secret // the current one first
+	games   map[authcore.ClientID]opaque.Secret   // of the GameSparks API
 }
 
 // resolveSecrets reads the secrets of a configuration that has passed check. It
@@ -63,23 +64,35 @@ func (c *Config) resolveSecrets() (secrets, error) {
 		}
 		found.clients[c.Clients[i].ID] = list
 	}
+	var err error
+	if found.games, err = c.resolveGames(); err != nil {
+		return secrets{}, err
+	}
 	return found, nil
 }
 
 func (c *Client) resolve(loopback bool) ([]opaque.Secret, error) {
 	var list []opaque.Secret
 	for _, value := range c.Secret {
-		name := fmt.Sprintf("client %s: secret", c.ID)
-		secret, err := resolveSecret(value, name)
+		secret, err := resolveLong(value, fmt.Sprintf("client %s: secret", c.ID), loopback)
 		if err != nil {
 			return nil, err
-		}
-		if !loopback && utf8.RuneCountInString(secret.Reveal()) < minClientSecret {
-			return nil, fmt.Errorf("%s: under %d characters: make one with openssl rand -hex 24", name, minClientSecret)
 		}
 		list = append(list, secret)
 	}
 	return list, nil
+}
+
+// resolveLong resolves a secret that nobody may guess.
+func resolveLong(value, name string, loopback bool) (opaque.Secret, error) {
+	secret, err := resolveSecret(value, name)
+	if err != nil {
+		return opaque.Secret{}, err
+	}
+	if !loopback && utf8.RuneCountInString(secret.Reveal()) < minClientSecret {
+		return opaque.Secret{}, fmt.Errorf("%s: under %d characters: make one with openssl rand -hex 24", name, minClientSecret)
+	}
+	return secret, nil
 }
 
 var (
@@ -122,6 +135,9 @@ func (c *Config) placeholders() iter.Seq2[string, string] {
 				if !yield(fmt.Sprintf("client %s: secret", client.ID), value) {
 					return
 				}
+			}
+			if client.GameSparks != nil && !yield(gamesName(client.ID), client.GameSparks.Secret) {
+				return
 			}
 		}
 	}

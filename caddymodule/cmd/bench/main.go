@@ -29,6 +29,7 @@ var rows = []row{
 	{"disk", diskRow},
 	{"start", startRow},
 	{"reload", reloadRow},
+	{"games", gamesRow},
 	{"postgres", postgresRow},
 	{"sizing", sizingRow},
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -108,6 +110,20 @@ func anonymous(pid int) (int64, error) {
 		return 0, fmt.Errorf("process %d: no RssAnon: %w", pid, err)
 	}
 	return kib << 10, nil
+}
+
+// openFiles raises the number of files that this process, and those that it starts
+// from now on, may have open, to as many as is allowed, which it returns.
+func openFiles() (int, error) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("read the limit on open files: %w", err)
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("raise the limit on open files: %w", err)
+	}
+	return int(min(limit.Max, math.MaxInt32)), nil
 }
 
 // system names the processor and the kernel.

@@ -18,4 +18,6 @@ func childrenOf(int) ([]int, error) { return nil, errNotLinux }
 
 func anonymous(int) (int64, error) { return 0, errNotLinux }
 
+func openFiles() (int, error) { return 0, errNotLinux }
+
 func system() (processor, kernel string) { return runtime.GOARCH, runtime.GOOS }

@@ -19,6 +19,9 @@ const (
 	clientSecret    = "of-the-benchmark-alone"
 	fingerprint     = "bench-device"
 	assertionHeader = "X-Qqauth-Ticket"
+	gameKey         = "bench"
+	gameCredential  = "device"
+	gameSecret      = "of-the-games-of-the-benchmark"
 )
 
 // server is a running Caddy.
@@ -55,6 +58,10 @@ type guarded struct {
 	// memory is what Caddy may take before it collects garbage; Go's own measure
 	// if empty, by which a small heap is collected often.
 	memory string
+	// games opens the GameSparks API.
+	games bool
+	// tls is what the login site serves TLS with; nil leaves it plain.
+	tls *certificate
 }
 
 // start starts it and waits until a session gets through the guard.
@@ -64,34 +71,7 @@ func (g guarded) start(b *bench) (*server, error) {
 		return nil, err
 	}
 	s := &server{admin: addrs[0], login: addrs[1], app: addrs[2], bare: addrs[3]}
-	s.config = fmt.Sprintf(`{
-	admin %[1]s
-	persist_config off
-	qqauth {
-		public_url http://%[2]s
-		store %[4]s
-		secret_key {file.%[5]s}
-		qq %[6]s {
-			endpoint http://%[7]s
-		}
-		client %[8]s {
-			secret %[9]q
-		}
-		id_token_alg %[10]s
-		attempts off
-	}
-}
-http://%[2]s {
-	qqauth_login
-}
-http://%[3]s {
-	qqauth_guard {
-		audience http://%[3]s
-	}
-	reverse_proxy %[11]s
-}
-%[12]s`, s.admin, s.login, s.app, g.store.caddyfile, g.store.secret, qqApp, b.qq, clientID, clientSecret,
-		cmp.Or(g.alg, "RS256"), b.upstream, bareSite(s.bare, b.upstream, g.static))
+	s.config = g.caddyfile(b, s)
 	var env []string
 	if g.alone {
 		env = append(env, "GOMAXPROCS=1")
@@ -101,6 +81,48 @@ http://%[3]s {
 	}
 	request := guardedRequest(nil, s.app, "/", g.store.tokens[0])
 	return s, s.start(b, cmp.Or(g.caddy, b.caddy), request, env...)
+}
+
+// caddyfile is its configuration at a server's addresses.
+func (g guarded) caddyfile(b *bench, s *server) string {
+	public, options, client, site := "http://"+s.login, "", "", ""
+	if g.tls != nil {
+		_, port, _ := net.SplitHostPort(s.login)
+		public = "https://" + net.JoinHostPort(g.tls.host, port)
+		options = "\n\tauto_https disable_redirects" // which would take port 80
+		site = fmt.Sprintf("\tbind 127.0.0.1\n\ttls %q %q\n", g.tls.file, g.tls.key)
+	}
+	if g.games {
+		client = fmt.Sprintf("\n\t\t\tgamesparks %s %s %q", gameKey, gameCredential, gameSecret)
+	}
+	return fmt.Sprintf(`{
+	admin %[1]s
+	persist_config off%[13]s
+	qqauth {
+		public_url %[2]s
+		store %[4]s
+		secret_key {file.%[5]s}
+		qq %[6]s {
+			endpoint http://%[7]s
+		}
+		client %[8]s {
+			secret %[9]q%[14]s
+		}
+		id_token_alg %[10]s
+		attempts off
+	}
+}
+%[2]s {
+%[15]s	qqauth_login
+}
+http://%[3]s {
+	qqauth_guard {
+		audience http://%[3]s
+	}
+	reverse_proxy %[11]s
+}
+%[12]s`, s.admin, public, s.app, g.store.caddyfile, g.store.secret, qqApp, b.qq, clientID, clientSecret,
+		cmp.Or(g.alg, "RS256"), b.upstream, bareSite(s.bare, b.upstream, g.static), options, client, site)
 }
 
 // startBare starts the same Caddy without the module.
@@ -199,16 +221,18 @@ func (s *server) stop() error {
 // matters.
 func (s *server) discard() { _ = s.stop() }
 
-// freeAddrs finds loopback addresses that nobody listens on.
+// freeAddrs finds loopback addresses that nobody listens on. Caddy listens on all
+// addresses of the machine, and so does this: a port may be free on one of them
+// while a connection from another has it.
 func freeAddrs(n int) ([]string, error) {
 	var addrs []string
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", ":0")
 		if err != nil {
 			return nil, err
 		}
 		defer l.Close() // all are held until all are found
-		addrs = append(addrs, l.Addr().String())
+		addrs = append(addrs, fmt.Sprintf("127.0.0.1:%d", l.Addr().(*net.TCPAddr).Port))
 	}
 	return addrs, nil
 }

@@ -36,7 +36,7 @@ type admission struct {
 	lifetimes *Lifetimes
 	codes     bool // can be sent, for which the session must be found by its device
 	game      bool // asks, which has no use for an id_token
-	// proved is what QQ has proved, in the fields that a pending login keeps of it.
+	// proved is what the login rests on, in the fields that a pending login keeps of it.
 	proved Pending
 
 	// Random parts, made before the transaction, which may run more than once.
@@ -132,6 +132,9 @@ func (a *admission) create(tx Tx, id UserID) error {
 		return err
 	}
 	a.user = User{ID: id, Created: a.now, DisplayName: a.proved.Nickname, Requested: a.proved.Requested}
+	if len(a.user.Requested) > 0 {
+		a.user.Home = a.client.ID
+	}
 	return nil
 }
 

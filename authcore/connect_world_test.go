@@ -10,7 +10,7 @@ import (
 
 // atGames makes games of the main and the second client.
 func atGames(cfg *authcore.Config) {
-	for _, id := range []authcore.ClientID{mainClient, secondClient} {
+	for _, id := range []authcore.ClientID{mainClient, secondClient, receiverClient} {
 		clientOf(cfg, id).Games, clientOf(cfg, id).Unknown = true, authcore.UnknownCreate
 	}
 }

@@ -59,7 +59,7 @@ func dropDevices(tx Tx, ring *token.Ring, u *User) error {
 // LoginDevice logs in whoever plays on a device of a client, as a new guest if the
 // device is new. It proves the device and not the player.
 func (s *Service) LoginDevice(ctx context.Context, id ClientID, caller Caller, in DeviceLogin) (Play, error) {
-	c, err := s.admitGame(id, caller)
+	c, _, err := s.admitGame(id, caller)
 	if err != nil {
 		return Play{}, err
 	}

@@ -15,12 +15,12 @@ import (
 var errArrives = errors.New("somebody new arrives")
 
 // admitGame is admit for the logins that only games have.
-func (s *Service) admitGame(id ClientID, caller Caller) (*client, error) {
-	c, _, err := s.admit(id, caller)
+func (s *Service) admitGame(id ClientID, caller Caller) (*client, *App, error) {
+	c, app, err := s.admit(id, caller)
 	if err == nil && !c.Games {
 		err = fmt.Errorf("%w: the client is no game", ErrDenied)
 	}
-	return c, err
+	return c, app, err
 }
 
 // takesArrivals reports whether guests and registrations become users at the
@@ -106,8 +106,9 @@ func (s *Service) Account(ctx context.Context, id ClientID, session SessionID) (
 	err = s.viewOwn(ctx, id, session, func(u *User) {
 		c := s.clients[id]
 		link, _ := u.link(c.App)
-		account = PlayerAccount{
-			User: u.ID, Name: c.profile(u).Name, OpenID: link.OpenID, LinkedAt: link.Since, Requested: u.Requested,
+		account = PlayerAccount{User: u.ID, Name: c.profile(u).Name, OpenID: link.OpenID}
+		if u.Home == id {
+			account.Requested = u.Requested
 		}
 	})
 	return account, err

@@ -102,7 +102,8 @@ func reason(err error) string {
 		{ErrLimited, "limited"}, {ErrQQToken, "qq_token"}, {ErrQQApp, "qq_app"}, {ErrQQOpenID, "qq_open_id"},
 		{ErrQQConfig, "qq_config"}, {ErrQQUnavailable, "qq_unavailable"}, {ErrUserDisabled, "disabled"},
 		{ErrNoUser, "unknown_user"}, {ErrDetails, "wrong_password"}, {ErrLockedOut, "locked_out"}, {ErrDevice, "device"},
-		{ErrUserName, "user_name"}, {ErrState, "state_token"}, {ErrCode, "wrong_code"}, {ErrTaken, "taken"}, {ErrDamaged, "store_damaged"}, {ErrUnavailable, "store_unavailable"},
+		{ErrUserName, "user_name"}, {ErrPassword, "password"}, {ErrName, "name"}, {ErrSegments, "segments"}, {ErrStale, "stale"},
+		{ErrDenied, "denied"}, {ErrState, "state_token"}, {ErrCode, "wrong_code"}, {ErrTaken, "taken"}, {ErrDamaged, "store_damaged"}, {ErrUnavailable, "store_unavailable"},
 	} {
 		if errors.Is(err, r.fault) {
 			return r.word

@@ -14,7 +14,7 @@ var errPasswordMoved = errors.New("password has been changed meanwhile")
 // is wrong, after the same work whichever it is, and ErrLockedOut that there were
 // too many such tries.
 func (s *Service) LoginPassword(ctx context.Context, id ClientID, caller Caller, in PasswordLogin) (Play, error) {
-	c, err := s.admitGame(id, caller)
+	c, _, err := s.admitGame(id, caller)
 	if err != nil {
 		return Play{}, err
 	}

@@ -18,7 +18,8 @@ const (
 // state_token.
 type PendingID string
 
-// Pending is a login that QQ has proved and that waits for more. Everything
+// Pending is a login of which something is proved, mostly by QQ, and that waits for
+// more. Everything
 // that counts is here; the claims of its state_token are for show.
 type Pending struct {
 	ID       PendingID    `cbor:"1,keyasint"`

@@ -1,7 +1,5 @@
 package authcore
 
-import "time"
-
 // Play is what a login at a game ended in.
 type Play struct {
 	// Outcome holds no id_token: games have no use for one.
@@ -90,9 +88,8 @@ type PlayerAccount struct {
 	User UserID
 	Name string
 	// OpenID is that of the QQ account in the client's application, empty if there
-	// is none, and LinkedAt when it was linked.
-	OpenID   string
-	LinkedAt time.Time
-	// Requested are the segments that a game asked for when the user was created.
+	// is none.
+	OpenID string
+	// Requested are the segments that this game asked for when the user was created.
 	Requested map[string]string
 }

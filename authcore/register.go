@@ -5,7 +5,7 @@ import "context"
 // RegisterPlayer makes a user with a name and a password, and logs them in. ErrTaken
 // says that the name is, or was, somebody's.
 func (s *Service) RegisterPlayer(ctx context.Context, id ClientID, caller Caller, in Registration) (Play, error) {
-	c, err := s.admitGame(id, caller)
+	c, _, err := s.admitGame(id, caller)
 	if err != nil {
 		return Play{}, err
 	}

@@ -70,13 +70,14 @@ type User struct {
 	Segments map[string]string `cbor:"10,keyasint,omitempty"`
 	Links    []Link            `cbor:"11,keyasint,omitempty"`
 
-	// Home is the client where the user began as a guest or registered a name.
+	// Home is the client where the user began as a guest, registered a name or asked
+	// for segments.
 	Home ClientID `cbor:"16,keyasint,omitempty"`
 	// Devices are those that log in as the user without any other proof.
 	Devices []Device `cbor:"17,keyasint,omitempty"`
 	// Requested are the segments that a game asked for when the user was created:
-	// the word of whoever holds the game's secret. They go back to games and to
-	// nobody else.
+	// the word of whoever holds the game's secret. They go back to Home and to nobody
+	// else.
 	Requested map[string]string `cbor:"18,keyasint,omitempty"`
 }
 

@@ -147,8 +147,6 @@ type adminUser struct {
 	Links       []adminLink       `json:"links"`
 	HasPassword bool              `json:"has_password"`
 	Devices     []adminDevice     `json:"devices"`
-	// RequestedSegments are a game's word, which no guard reads.
-	RequestedSegments map[string]string `json:"requested_segments"`
 }
 
 type adminLink struct {
@@ -187,13 +185,10 @@ func (a *AdminAPI) findUser(r *http.Request, service *authcore.Service) (any, er
 	shown := adminUser{
 		ID: u.ID, Created: u.Created.UTC(), Disabled: u.Disabled, UserName: u.UserName, DisplayName: u.DisplayName,
 		Mobile: u.Mobile, Email: u.Email, Segments: u.Segments, Links: []adminLink{},
-		HasPassword: u.Password != "", Devices: []adminDevice{}, RequestedSegments: u.Requested,
+		HasPassword: u.Password != "", Devices: []adminDevice{},
 	}
 	if shown.Segments == nil {
 		shown.Segments = map[string]string{}
-	}
-	if shown.RequestedSegments == nil {
-		shown.RequestedSegments = map[string]string{}
 	}
 	for _, d := range u.Devices {
 		shown.Devices = append(shown.Devices, adminDevice{Client: d.Client, OS: d.OS, Since: d.Since.UTC()})

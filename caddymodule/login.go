@@ -106,6 +106,11 @@ func (l *Login) route(r *http.Request) http.Handler {
 	case l.app.simulator != nil && under(path, simulatorPrefix):
 		return http.HandlerFunc(l.serveSimulator)
 	}
+	if _, game := gamePath(r); game && l.app.hasGames() {
+		// //rs/… or /RS/…, of a game that is set up wrongly: whoever stands behind must
+		// not learn its secret.
+		return l.app.games
+	}
 	return nil
 }
 

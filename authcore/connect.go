@@ -16,6 +16,11 @@ func (s *Service) ConnectQQ(ctx context.Context, id ClientID, caller Caller, in 
 	if err := checkRequested(in.Segments); err != nil {
 		return Play{}, s.loginRefused(c, caller, err)
 	}
+	leave, err := s.askQQ(caller)
+	if err != nil {
+		return Play{}, s.loginRefused(c, caller, err)
+	}
+	defer leave()
 	identity, accessToken, err := prove(ctx, app, in.Token)
 	if err != nil {
 		return Play{}, s.refusedByQQ(c, caller, err)

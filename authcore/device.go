@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/qqauth/qqauth/authcore/token"
 )
 
@@ -17,15 +19,22 @@ const (
 	maxDeviceOS = 32  // bytes
 )
 
-// sharedDevice is the ANDROID_ID that a batch of Android 2.2 phones all have
-// (Android issue 10603).
-const sharedDevice = "9774d56d682e549c"
+// sharedDevices are ids that many devices have, in lower case and without
+// separators: the ANDROID_ID of a batch of Android 2.2 phones (Android issue 10603),
+// the MAC address that Android and iOS show to apps, a serial number that boards come
+// with, and what programs make of an id that they have not got.
+var sharedDevices = []string{
+	"9774d56d682e549c", "020000000000", "0123456789abcdef", "undefined", "(null)", "[objectobject]", "unknown",
+}
 
 // check answers ErrDevice for a device that cannot stand for a player.
 func (d *Device) check() error {
 	if utf8.RuneCountInString(d.ID) < minDeviceID || len(d.ID) > maxDeviceID || !utf8.ValidString(d.ID) ||
-		strings.ContainsFunc(d.ID, unicode.IsControl) || d.OS == "" || len(d.OS) > maxDeviceOS || !isText(d.OS) ||
-		strings.EqualFold(d.ID, sharedDevice) || strings.Trim(d.ID, "0-:") == "" {
+		strings.ContainsFunc(d.ID, unicode.IsControl) || d.OS == "" || len(d.OS) > maxDeviceOS || !isText(d.OS) {
+		return ErrDevice
+	}
+	bare := strings.NewReplacer("-", "", ":", "", " ", "").Replace(strings.ToLower(norm.NFKC.String(d.ID)))
+	if strings.Trim(bare, "0") == "" || strings.Trim(bare, "f") == "" || slices.Contains(sharedDevices, bare) {
 		return ErrDevice
 	}
 	return nil

@@ -71,6 +71,13 @@ func TestRefusedDevices(t *testing.T) {
 		"a UUID of zeros":    {OS: "IOS", ID: "00000000-0000-0000-0000-000000000000"},
 		"a MAC of zeros":     {OS: "IOS", ID: "00:00:00:00:00:00"},
 		"hyphens":            {OS: "IOS", ID: "--------"},
+		"spaces":             {OS: "IOS", ID: "        "},
+		"wide zeros":         {OS: "IOS", ID: "００００００００"},
+		"a UUID of ones":     {OS: "IOS", ID: "FFFFFFFF-ffff-ffff-ffff-ffffffffffff"},
+		"the MAC of all":     {OS: "ANDROID", ID: "02:00:00:00:00:00"},
+		"a serial of all":    {OS: "ANDROID", ID: "0123456789ABCDEF"},
+		"no id":              {OS: "IOS", ID: "undefined"},
+		"no text":            {OS: "IOS", ID: "[object Object]"},
 	} {
 		before := w.audit.count(authcore.AuditLoginRefused)
 		p, err := w.LoginDevice(t.Context(), mainClient, phone, d)

@@ -122,9 +122,9 @@ func (n *Node) HoldHashes() (held int, release func()) {
 
 // Hashing is how many passwords are hashed or wait to be.
 func (n *Node) Hashing() int {
-	n.hashes.mu.Lock()
-	defer n.hashes.mu.Unlock()
-	return n.hashes.all
+	n.hashes.crowd.mu.Lock()
+	defer n.hashes.crowd.mu.Unlock()
+	return n.hashes.crowd.all
 }
 
 // Lobby is how many addresses have a connection without a player.

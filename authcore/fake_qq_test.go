@@ -17,6 +17,7 @@ type fakeQQ struct {
 	mute     error                // what every Profile answers, if set
 	proves   int
 	profiles int
+	silent   chan struct{} // if set, every Prove waits until it is closed
 }
 
 type qqAccount struct{ openID, unionID, nickname string }
@@ -59,6 +60,11 @@ func (q *fakeQQ) Prove(_ context.Context, accessToken, openID string) (authcore.
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.proves++
+	if silent := q.silent; silent != nil {
+		q.mu.Unlock()
+		<-silent
+		q.mu.Lock()
+	}
 	if q.fault != nil {
 		return authcore.Identity{}, q.fault
 	}

@@ -49,9 +49,9 @@ func (l *addressLimit) take(addr netip.Addr, perMinute int, now time.Time) error
 	return retryLater{ErrLimited, time.Duration(missing / float64(bucket.Limit()) * float64(time.Second))}
 }
 
-// site is what an address is counted as where few of them could keep everybody out:
-// the /48 that whoever has several IPv6 networks has at most.
-func site(addr netip.Addr) netip.Addr {
+// Site is what an address is counted as where few of them could keep everybody out:
+// of an IPv6 address, the /48 that whoever has several networks has at most.
+func Site(addr netip.Addr) netip.Addr {
 	addr = network(addr)
 	if addr.Is6() {
 		prefix, _ := addr.Prefix(48)

@@ -14,6 +14,11 @@ func (s *Service) LoginQQ(ctx context.Context, id ClientID, caller Caller, acces
 	if err != nil {
 		return Outcome{}, err
 	}
+	leave, err := s.askQQ(caller)
+	if err != nil {
+		return Outcome{}, s.loginRefused(c, caller, err)
+	}
+	defer leave()
 	identity, err := app.QQ.Prove(ctx, accessToken, openID)
 	if err != nil {
 		return Outcome{}, s.refusedByQQ(c, caller, err)
@@ -73,6 +78,24 @@ func (s *Service) admit(id ClientID, caller Caller) (*client, *App, error) {
 		return nil, nil, err
 	}
 	return c, app, nil
+}
+
+// proofsPerAddress is how many logins of one address QQ is asked about at a time: of
+// the calls that may be in flight or wait, nobody's flood takes the others' share.
+const proofsPerAddress = 128
+
+// askQQ notes a login that QQ is asked about, until leave is called. Whoever finds no
+// place is told as if QQ had none.
+func (s *Service) askQQ(caller Caller) (leave func(), err error) {
+	most := proofsPerAddress
+	if s.cfg.Limits.Off {
+		most = 0
+	}
+	leave, ok := s.node.proving.enter(Site(caller.Addr), most, 0)
+	if !ok {
+		return nil, fmt.Errorf("%w: too many logins of one address wait", ErrQQUnavailable)
+	}
+	return leave, nil
 }
 
 // refusedByQQ counts a login that QQ did not prove against its address; past the

@@ -50,7 +50,8 @@ type Node struct {
 	unsent   *memoryCounters
 	arrivals *memoryCounters
 	hashes   *hashGate
-	lobby    lobby
+	lobby    crowd               // connections without a player
+	proving  crowd               // logins that QQ is asked about
 	puzzles  func() *slider.Pool // drawn from the first use on
 	drawn    atomic.Bool
 	texting  pace

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -111,48 +110,29 @@ const (
 // processors.
 type hashGate struct {
 	slots chan struct{}
-
-	mu   sync.Mutex
-	all  int
-	from map[netip.Addr]int
+	crowd crowd // that waits or hashes
 }
 
 func newHashGate() *hashGate {
-	return &hashGate{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), from: make(map[netip.Addr]int)}
+	return &hashGate{slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 }
 
 // enter waits for a turn. Whoever it admits must leave.
 func (g *hashGate) enter(ctx context.Context, addr netip.Addr, limited bool) (leave func(), err error) {
-	addr = site(addr)
-	if !g.queue(addr, limited) {
+	most, all := hashesPerAddress, hashesWaiting
+	if !limited {
+		most, all = 0, 0
+	}
+	gone, ok := g.crowd.enter(Site(addr), most, all)
+	if !ok {
 		return nil, retryLater{ErrLimited, hashRetry}
 	}
 	select {
 	case g.slots <- struct{}{}:
-		return func() { <-g.slots; g.unqueue(addr) }, nil
+		return func() { <-g.slots; gone() }, nil
 	case <-ctx.Done():
-		g.unqueue(addr)
+		gone()
 		return nil, ctx.Err()
-	}
-}
-
-func (g *hashGate) queue(addr netip.Addr, limited bool) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if limited && (g.all >= hashesWaiting || g.from[addr] >= hashesPerAddress) {
-		return false
-	}
-	g.all++
-	g.from[addr]++
-	return true
-}
-
-func (g *hashGate) unqueue(addr netip.Addr) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.all--
-	if g.from[addr]--; g.from[addr] == 0 {
-		delete(g.from, addr)
 	}
 }
 

@@ -2,7 +2,6 @@ package authcore
 
 import (
 	"context"
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -61,12 +60,6 @@ func (l *liveRequests) online(user UserID) bool {
 	return false
 }
 
-// lobby counts the connections of each address that have no player yet.
-type lobby struct {
-	mu   sync.Mutex
-	from map[netip.Addr]int
-}
-
 // lobbyRetry is when whoever found the lobby full may come back: some handshakes
 // will have ended by then.
 const lobbyRetry = 5 * time.Second
@@ -74,21 +67,13 @@ const lobbyRetry = 5 * time.Second
 // EnterLobby counts a connection that has no player yet against its address, until
 // leave is called; ErrLimited if there are too many.
 func (s *Service) EnterLobby(caller Caller) (leave func(), err error) {
-	l, addr, most := &s.node.lobby, network(caller.Addr), s.cfg.Limits.Sockets
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !s.cfg.Limits.Off && most > 0 && l.from[addr] >= most {
+	most := s.cfg.Limits.Sockets
+	if s.cfg.Limits.Off {
+		most = 0
+	}
+	leave, ok := s.node.lobby.enter(network(caller.Addr), most, 0)
+	if !ok {
 		return nil, retryLater{ErrLimited, lobbyRetry}
 	}
-	if l.from == nil {
-		l.from = make(map[netip.Addr]int)
-	}
-	l.from[addr]++
-	return sync.OnceFunc(func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.from[addr]--; l.from[addr] == 0 {
-			delete(l.from, addr)
-		}
-	}), nil
+	return leave, nil
 }

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/qqauth/qqauth/authcore"
 	"github.com/qqauth/qqauth/authcore/opaque"
+	"github.com/qqauth/qqauth/authcore/token"
 )
 
 // GameSparks opens the GameSparks API to a client. Its three words stand in the
@@ -102,6 +104,30 @@ func (c *Config) resolveGames() (map[authcore.ClientID]opaque.Secret, error) {
 		taken[at], found[client.ID] = client.ID, secret
 	}
 	return found, nil
+}
+
+// checkGames finds a secret of games that is something else, too: every copy of a
+// game holds it.
+func (s *secrets) checkGames() error {
+	for id, secret := range s.games {
+		another := func(what string) error {
+			return fmt.Errorf("%s: it is %s, too, and every game shows it: make another with openssl rand -hex 24", gamesName(id), what)
+		}
+		for client, list := range s.clients {
+			if slices.ContainsFunc(list, secret.Equal) {
+				return another(fmt.Sprintf("the secret of client %s", client))
+			}
+		}
+		for app, key := range s.apps {
+			if key.Equal(secret) {
+				return another(fmt.Sprintf("the app_key of qq %s", app))
+			}
+		}
+		if kek, err := token.ParseKEK(secret.Reveal()); err == nil && slices.ContainsFunc(s.keys, func(k token.KEK) bool { return k.Equal(kek.Secret) }) {
+			return another("secret_key")
+		}
+	}
+	return nil
 }
 
 // gamesName is what errors call the secret of a client's games.

@@ -10,8 +10,8 @@ import (
 // credentials and secrets given.
 func gamesConfig(t *testing.T, shopCredential, shopSecret, gameCredential, gameSecret string) *Config {
 	t.Helper()
-	t.Setenv("QQAUTH_TEST_SHOP", strings.Repeat("x", minClientSecret))
-	t.Setenv("QQAUTH_TEST_FORUM", strings.Repeat("x", minClientSecret))
+	t.Setenv("QQAUTH_TEST_SHOP", strings.Repeat("y", minClientSecret))
+	t.Setenv("QQAUTH_TEST_FORUM", strings.Repeat("y", minClientSecret))
 	t.Setenv("QQAUTH_TEST_SHOP_GAMES", shopSecret)
 	t.Setenv("QQAUTH_TEST_GAME_GAMES", gameSecret)
 	c := shopConfig(func(c *Config) {
@@ -92,6 +92,34 @@ func TestResolveGamesOnLoopback(t *testing.T) {
 		_, err := c.resolveSecrets()
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v", secret, err)
+		}
+	}
+}
+
+// TestGamesSecretIsNothingElse: every copy of a game holds its secret, so whatever
+// else it opened would be open.
+func TestGamesSecretIsNothingElse(t *testing.T) {
+	key := strings.Repeat("0f", 32)
+	t.Setenv("QQAUTH_TEST_SECRET_KEY", key)
+	for secret, want := range map[string]string{
+		strings.Repeat("y", minClientSecret): "client game: gamesparks: secret: it is the secret of client shop",
+		key:                                  "client game: gamesparks: secret: it is secret_key",
+		strings.ToUpper(key):                 "client game: gamesparks: secret: it is secret_key",
+		strings.Repeat("z", minClientSecret): "",
+	} {
+		for _, loopback := range []bool{false, true} {
+			c := gamesConfig(t, "device", strings.Repeat("x", minClientSecret), "device", secret)
+			c.SecretKey = []string{"{env.QQAUTH_TEST_SECRET_KEY}"}
+			if loopback {
+				c.PublicURL = "http://localhost:8080"
+			}
+			_, err := c.resolveSecrets()
+			if refused := want != "" && !loopback; refused != (err != nil) || refused && !strings.Contains(err.Error(), want) {
+				t.Errorf("on loopback %t: %v; want %q", loopback, err, want)
+			}
+			if err != nil && strings.Contains(err.Error(), secret) {
+				t.Errorf("the error tells the secret: %v", err)
+			}
 		}
 	}
 }

@@ -68,7 +68,10 @@ func (c *Config) resolveSecrets() (secrets, error) {
 	if found.games, err = c.resolveGames(); err != nil {
 		return secrets{}, err
 	}
-	return found, nil
+	if onLoopback(c.PublicURL) {
+		return found, nil
+	}
+	return found, found.checkGames()
 }
 
 func (c *Client) resolve(loopback bool) ([]opaque.Secret, error) {

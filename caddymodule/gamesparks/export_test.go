@@ -33,6 +33,13 @@ func SetBudget(ss *Sockets, bytes int) {
 	ss.budget.mu.Unlock()
 }
 
+// SetShare sets what one place may have of the budget.
+func SetShare(ss *Sockets, bytes int) {
+	ss.budget.mu.Lock()
+	ss.budget.ofOne = bytes
+	ss.budget.mu.Unlock()
+}
+
 func Budget(ss *Sockets) int {
 	ss.budget.mu.Lock()
 	defer ss.budget.mu.Unlock()

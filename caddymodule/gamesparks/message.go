@@ -6,9 +6,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
+	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/qqauth/qqauth/authcore"
 )
 
 // firstBuffer is what a message gets when its first frame begins. It grows as the
@@ -24,10 +28,11 @@ var (
 type message struct {
 	bytes  []byte
 	budget *budget
+	site   netip.Addr // whom it is counted for
 }
 
 func (m *message) free() {
-	m.budget.give(cap(m.bytes))
+	m.budget.give(cap(m.bytes), m.site)
 	m.bytes = nil
 }
 
@@ -42,7 +47,12 @@ func (s *socket) read(limit int) (*message, error) {
 		return nil, err
 	}
 	s.wire.enter()
-	m := &message{budget: &s.sockets.budget}
+	return s.sockets.readAll(r, limit, s.caller.Addr)
+}
+
+// readAll reads what somebody sends, at most limit bytes.
+func (ss *Sockets) readAll(r io.Reader, limit int, from netip.Addr) (*message, error) {
+	m := &message{budget: &ss.budget, site: authcore.Site(from)}
 	if err := m.fill(r, limit); err != nil {
 		m.free()
 		return nil, err
@@ -73,7 +83,7 @@ func (m *message) fill(r io.Reader, limit int) error {
 // grow doubles the buffer, up to most bytes.
 func (m *message) grow(most int) error {
 	size := min(max(firstBuffer, 2*cap(m.bytes)), most)
-	if !m.budget.take(size - cap(m.bytes)) {
+	if !m.budget.take(size-cap(m.bytes), m.site) {
 		return errNoMemory
 	}
 	bigger := make([]byte, len(m.bytes), size)
@@ -165,7 +175,18 @@ func (s *socket) carryOut(c *call, body []byte) (answer any, err error) {
 	return answer, nil
 }
 
+// maxLines is how many refusals of one connection a minute are logged: a flood of
+// them is not to push everything else out of a log.
+const maxLines = 60
+
 func (s *socket) logFault(c *call, f *fault) {
+	now := time.Now()
+	if now.Sub(s.lines.since) > time.Minute {
+		s.lines.since, s.lines.n = now, 0
+	}
+	if s.lines.n++; s.lines.n > maxLines && !f.ours {
+		return
+	}
 	c.client = s.client
 	c.logFault(context.Background(), s.handler.Load().log, f)
 }

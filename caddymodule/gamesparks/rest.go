@@ -2,9 +2,9 @@ package gamesparks
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/qqauth/qqauth/authcore"
 )
@@ -43,7 +43,8 @@ func (e *exchange) rest() error {
 	if err != nil {
 		return err
 	}
-	if err := e.call.read(body); err != nil {
+	defer body.free()
+	if err := e.call.read(body.bytes); err != nil {
 		return err
 	}
 	if c := e.call.envelope.Class; c != nil && *c != "."+parts[2] {
@@ -75,16 +76,21 @@ func (e *exchange) method(want string) error {
 
 // body returns the whole body, whatever its content type: clients of old send
 // what they like, and no cookie is read here that another site could ride on.
-func (e *exchange) body() ([]byte, error) {
+func (e *exchange) body() (*message, error) {
 	tooLarge := refuse(http.StatusRequestEntityTooLarge, "request", "TOO_LARGE", "body is too large")
 	if e.r.ContentLength > maxMessage {
 		return nil, tooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(e.w, e.r.Body, maxMessage))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+	// Where a deadline cannot be set, the server's own holds.
+	_ = http.NewResponseController(e.w).SetReadDeadline(time.Now().Add(e.sockets.times.whole))
+	// One more byte than is taken: the reader closes the connection at it.
+	body, err := e.sockets.readAll(http.MaxBytesReader(e.w, e.r.Body, maxMessage+1), maxMessage, e.call.caller.Addr)
+	switch {
+	case errors.Is(err, errTooLong):
 		return nil, tooLarge
-	}
-	if err != nil {
+	case errors.Is(err, errNoMemory):
+		return nil, refuse(http.StatusServiceUnavailable, "request", "LIMIT", err.Error())
+	case err != nil:
 		return nil, malformed("body ends early")
 	}
 	return body, nil

@@ -28,6 +28,10 @@ type socket struct {
 	lobby    func()    // gives the place in the lobby back; nil afterwards
 	pinged   time.Time // under the lock of sockets
 	greeting *gate     // until the handshake is over
+	lines    struct {  // logged
+		since time.Time
+		n     int
+	}
 
 	mu       sync.Mutex
 	player   *player // who is signed in, nil if nobody is

@@ -318,6 +318,29 @@ func TestBudget(t *testing.T) {
 	await(t, "everything to be given back", func() bool { return gamesparks.Budget(w.sockets) == most })
 }
 
+// The attack: many connections of one place announce and send the most that a
+// message may have, but for the last byte, and no game elsewhere can say anything.
+func TestBudgetOfOnePlace(t *testing.T) {
+	w := newWorld(t, newFake())
+	gamesparks.SetShare(w.sockets, 40<<10)
+	greedy := w.online(t)
+	huge := frame(true, opText, strings.Repeat("x", 200<<10))
+	go greedy.Write(huge)
+	greedy.closes(t, 1013)
+	w.online(t).alive(t)
+	await(t, "all to be given back", func() bool { return gamesparks.Budget(w.sockets) == 64<<20 })
+
+	// A request's body is counted with the messages.
+	r := w.do(t, w.request(t, "POST", "/rs/"+knownCred+"/"+knownSecret+"/QQConnectRequest", `{"x":"`+strings.Repeat("x", 100<<10)+`"}`))
+	if r.status != 503 || r.header.Get("Retry-After") == "" || !strings.Contains(r.body, `{"request":"LIMIT"}`) {
+		t.Errorf("a body beyond the share: %d %s", r.status, r.body)
+	}
+	r = w.do(t, w.request(t, "POST", "/rs/"+knownCred+"/"+knownSecret+"/QQConnectRequest", qqBody))
+	if r.status != 200 {
+		t.Errorf("a body within it: %d %s", r.status, r.body)
+	}
+}
+
 // A panic ends a message and not the connection.
 func TestPanicInMessage(t *testing.T) {
 	w := newWorld(t, newFake())

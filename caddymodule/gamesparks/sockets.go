@@ -1,15 +1,21 @@
 package gamesparks
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/coder/websocket"
 )
 
-// maxUnfinished bounds in bytes what the messages of all connections take while
-// they come in and until they are answered.
-const maxUnfinished = 64 << 20
+const (
+	// maxUnfinished bounds in bytes what the messages of all connections and the
+	// bodies of all requests take while they come in and until they are answered,
+	maxUnfinished = 64 << 20
+	// and maxUnfinishedOfOne what those from one place take of it: nobody sends
+	// slowly enough to silence all others.
+	maxUnfinishedOfOne = maxUnfinished / 8
+)
 
 // times are how long things may take.
 type times struct {
@@ -53,7 +59,7 @@ type Sockets struct {
 // NewSockets returns an empty Sockets.
 func NewSockets() *Sockets {
 	ss := &Sockets{times: usual, all: make(map[*socket]struct{})}
-	ss.budget.left = maxUnfinished
+	ss.budget.left, ss.budget.ofOne, ss.budget.taken = maxUnfinished, maxUnfinishedOfOne, make(map[netip.Addr]int)
 	return ss
 }
 
@@ -142,25 +148,31 @@ func (ss *Sockets) remove(s *socket) {
 
 // budget is memory that many share.
 type budget struct {
-	mu   sync.Mutex
-	left int
+	mu    sync.Mutex
+	left  int
+	ofOne int                // what one place may have
+	taken map[netip.Addr]int // by whom
 }
 
-// take reports whether there were n bytes left.
-func (b *budget) take(n int) bool {
+// take reports whether there were n bytes left for a place.
+func (b *budget) take(n int, site netip.Addr) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if n > b.left {
+	if n > b.left || n > b.ofOne-b.taken[site] {
 		return false
 	}
 	b.left -= n
+	b.taken[site] += n
 	return true
 }
 
-func (b *budget) give(n int) {
+func (b *budget) give(n int, site netip.Addr) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.left += n
-	b.mu.Unlock()
+	if b.taken[site] -= n; b.taken[site] == 0 {
+		delete(b.taken, site)
+	}
 }
 
 // farewell is how a connection ends: a message before the close, if there is one,

@@ -16,7 +16,7 @@ func (s *Service) ConnectQQ(ctx context.Context, id ClientID, caller Caller, in 
 	if err := checkRequested(in.Segments); err != nil {
 		return Play{}, s.loginRefused(c, caller, err)
 	}
-	leave, err := s.askQQ(caller)
+	leave, err := s.askQQ(ctx, caller)
 	if err != nil {
 		return Play{}, s.loginRefused(c, caller, err)
 	}

@@ -121,15 +121,23 @@ func (n *Node) HoldHashes() (held int, release func()) {
 }
 
 // Hashing is how many passwords are hashed or wait to be.
-func (n *Node) Hashing() int {
-	n.hashes.crowd.mu.Lock()
-	defer n.hashes.crowd.mu.Unlock()
-	return n.hashes.crowd.all
-}
+func (n *Node) Hashing() int { return n.hashes.turns.count() }
 
 // Lobby is how many addresses have a connection without a player.
 func (n *Node) Lobby() int {
 	n.lobby.mu.Lock()
 	defer n.lobby.mu.Unlock()
 	return len(n.lobby.from)
+}
+
+// Proving is how many logins QQ is asked about, or will be.
+func (n *Node) Proving() int { return n.proving.count() }
+
+func (t *turns) count() (all int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, own := range t.of {
+		all += own.crowd
+	}
+	return all
 }

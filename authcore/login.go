@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // LoginQQ logs a user of a client in with QQ's access token and, unless it is
@@ -14,7 +15,7 @@ func (s *Service) LoginQQ(ctx context.Context, id ClientID, caller Caller, acces
 	if err != nil {
 		return Outcome{}, err
 	}
-	leave, err := s.askQQ(caller)
+	leave, err := s.askQQ(ctx, caller)
 	if err != nil {
 		return Outcome{}, s.loginRefused(c, caller, err)
 	}
@@ -80,18 +81,22 @@ func (s *Service) admit(id ClientID, caller Caller) (*client, *App, error) {
 	return c, app, nil
 }
 
-// proofsPerAddress is how many logins of one address QQ is asked about at a time: of
-// the calls that may be in flight or wait, nobody's flood takes the others' share.
-const proofsPerAddress = 128
+const (
+	// proofsPerAddress is how many logins of one address QQ is asked about at a time:
+	// of the calls that may be in flight or wait, nobody's flood takes the share of
+	// others. proofsWaiting more wait for their turn, for as long as QQ may take.
+	proofsPerAddress = 128
+	proofsWaiting    = 1024
+	proofWait        = 5 * time.Second
+)
 
-// askQQ notes a login that QQ is asked about, until leave is called. Whoever finds no
-// place is told as if QQ had none.
-func (s *Service) askQQ(caller Caller) (leave func(), err error) {
-	most := proofsPerAddress
+// askQQ waits until QQ may be asked about a login, which it may until leave is
+// called.
+func (s *Service) askQQ(ctx context.Context, caller Caller) (leave func(), err error) {
 	if s.cfg.Limits.Off {
-		most = 0
+		return func() {}, nil
 	}
-	leave, ok := s.node.proving.enter(Site(caller.Addr), most, 0)
+	leave, ok := s.node.proving.enter(ctx, Site(caller.Addr), proofsPerAddress, proofsWaiting, proofWait)
 	if !ok {
 		return nil, fmt.Errorf("%w: too many logins of one address wait", ErrQQUnavailable)
 	}

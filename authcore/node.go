@@ -51,7 +51,7 @@ type Node struct {
 	arrivals *memoryCounters
 	hashes   *hashGate
 	lobby    crowd               // connections without a player
-	proving  crowd               // logins that QQ is asked about
+	proving  turns               // logins that QQ is asked about
 	puzzles  func() *slider.Pool // drawn from the first use on
 	drawn    atomic.Bool
 	texting  pace

@@ -1,6 +1,7 @@
 package authcore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -97,11 +98,11 @@ const (
 )
 
 const (
-	// hashesWaiting is how many passwords may wait to be hashed, over all, and
-	// hashesPerAddress how many of one address: nobody's flood keeps the others
-	// from their turn.
-	hashesWaiting    = 256
-	hashesPerAddress = 16
+	// hashesWaiting is how many passwords of one address may wait to be hashed, and
+	// hashWait for how long. Before all that wait only a few of each address come to
+	// the processors' queue, so nobody's flood keeps the others from their turn.
+	hashesWaiting = 256
+	hashWait      = 20 * time.Second
 	// hashRetry is when whoever found no place may come back.
 	hashRetry = time.Second
 )
@@ -110,7 +111,7 @@ const (
 // processors.
 type hashGate struct {
 	slots chan struct{}
-	crowd crowd // that waits or hashes
+	turns turns // of each address, as many again as there are slots
 }
 
 func newHashGate() *hashGate {
@@ -119,19 +120,18 @@ func newHashGate() *hashGate {
 
 // enter waits for a turn. Whoever it admits must leave.
 func (g *hashGate) enter(ctx context.Context, addr netip.Addr, limited bool) (leave func(), err error) {
-	most, all := hashesPerAddress, hashesWaiting
-	if !limited {
-		most, all = 0, 0
-	}
-	gone, ok := g.crowd.enter(Site(addr), most, all)
-	if !ok {
-		return nil, retryLater{ErrLimited, hashRetry}
+	next := func() {}
+	if limited {
+		var ok bool
+		if next, ok = g.turns.enter(ctx, Site(addr), 2*cap(g.slots), hashesWaiting, hashWait); !ok {
+			return nil, cmp.Or(ctx.Err(), error(retryLater{ErrLimited, hashRetry}))
+		}
 	}
 	select {
 	case g.slots <- struct{}{}:
-		return func() { <-g.slots; gone() }, nil
+		return func() { <-g.slots; next() }, nil
 	case <-ctx.Done():
-		gone()
+		next()
 		return nil, ctx.Err()
 	}
 }

@@ -71,7 +71,7 @@ func (s *Service) EnterLobby(caller Caller) (leave func(), err error) {
 	if s.cfg.Limits.Off {
 		most = 0
 	}
-	leave, ok := s.node.lobby.enter(network(caller.Addr), most, 0)
+	leave, ok := s.node.lobby.enter(network(caller.Addr), most)
 	if !ok {
 		return nil, retryLater{ErrLimited, lobbyRetry}
 	}

@@ -14,7 +14,7 @@ const (
 	maxUnfinished = 64 << 20
 	// and maxUnfinishedOfOne what those from one place take of it: nobody sends
 	// slowly enough to silence all others.
-	maxUnfinishedOfOne = maxUnfinished / 8
+	maxUnfinishedOfOne = maxUnfinished / 2
 )
 
 // times are how long things may take.

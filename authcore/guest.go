@@ -14,8 +14,9 @@ const guestUnused = 30 * 24 * time.Hour
 const (
 	// sweepEvery is how often a node looks for guests who are due.
 	sweepEvery = time.Hour
-	// sweepPage is how many of them one read brings.
-	sweepPage = 128
+	// sweepPage is how many of them one read brings: a store may have to go through
+	// all guests for it.
+	sweepPage = 4096
 )
 
 // Guest is a note to look after a user who began as a guest: one who is nothing

@@ -111,7 +111,7 @@ const (
 // processors.
 type hashGate struct {
 	slots chan struct{}
-	turns turns // of each address, as many again as there are slots
+	turns turns // of each address, twice as many as there are slots
 }
 
 func newHashGate() *hashGate {
@@ -123,7 +123,7 @@ func (g *hashGate) enter(ctx context.Context, addr netip.Addr, limited bool) (le
 	next := func() {}
 	if limited {
 		var ok bool
-		if next, ok = g.turns.enter(ctx, Site(addr), 2*cap(g.slots), hashesWaiting, hashWait); !ok {
+		if next, ok = g.turns.enter(ctx, Site(addr), 2*runtime.GOMAXPROCS(0), hashesWaiting, hashWait); !ok {
 			return nil, cmp.Or(ctx.Err(), error(retryLater{ErrLimited, hashRetry}))
 		}
 	}

@@ -14,8 +14,8 @@ import (
 const grace = 500 * time.Millisecond
 
 // liveRequests knows every guarded request in flight and every connection with a
-// player, so that ending a session ends them. Those of one user share a shard, and each shard is a list that
-// is entered and left in constant time without allocation.
+// player, so that ending a session ends them. Those of one user share a shard, and
+// each shard is a list that is entered and left in constant time without allocation.
 type liveRequests struct {
 	seed   maphash.Seed
 	shards [256]liveShard

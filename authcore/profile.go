@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/qqauth/qqauth/authcore/token"
 )
@@ -123,7 +121,7 @@ func (l *Link) socialID() string { return hex.EncodeToString(l.Identity[:16]) }
 func (s *Service) UpdateProfile(ctx context.Context, client ClientID, caller Caller, session SessionID, in ProfileUpdate) error {
 	if in.Name != nil {
 		name := strings.TrimSpace(*in.Name)
-		if name == "" || utf8.RuneCountInString(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		if name == "" || checkDisplayName(name) != nil {
 			return ErrName
 		}
 		in.Name = &name

@@ -10,8 +10,6 @@ import (
 // configuration that took them: a reload keeps them.
 var sockets = gamesparks.NewSockets()
 
-func init() { countSockets = sockets.Count }
-
 // newGames makes the GameSparks API of this configuration.
 func (a *App) newGames() *gamesparks.Handler {
 	cfg := gamesparks.Config{

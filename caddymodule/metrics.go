@@ -40,10 +40,6 @@ var (
 	guardUnavailable     = guardTotal.WithLabelValues("unavailable")
 )
 
-// countSockets tells how many connections of the GameSparks API are open. They
-// belong to the process too. It is set while the package initialises or never.
-var countSockets = func() int { return 0 }
-
 // metrics is one configuration's part in them. The registry is Caddy's, made
 // anew for each configuration; what it shows is that of the one in force.
 type metrics struct {
@@ -70,8 +66,7 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 			func(n *authcore.Node) float64 { return float64(n.LiveRequests()) }),
 		nodeGauge("qqauth_cached_sessions", "Sessions in the cache.",
 			func(n *authcore.Node) float64 { return float64(n.CachedSessions()) }),
-		nodeGauge("qqauth_websockets", "GameSparks connections open.",
-			func(*authcore.Node) float64 { return float64(countSockets()) }),
+		gauge("qqauth_websockets", "GameSparks connections open.", func() float64 { return float64(sockets.Count()) }),
 	} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("metrics: %w", err)

@@ -1,18 +1,14 @@
 package caddymodule
 
 import (
-	"math"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// TestWebSocketsGauge: the gauge is there, and before any store is open it is not
-// a number, as those beside it.
+// TestWebSocketsGauge: the gauge is there, and a number before any store is open:
+// connections belong to the process.
 func TestWebSocketsGauge(t *testing.T) {
-	if n := countSockets(); n != 0 {
-		t.Errorf("%d connections before there is anything to connect to", n)
-	}
 	registry := prometheus.NewRegistry()
 	if _, err := newMetrics(registry); err != nil {
 		t.Fatal(err)
@@ -25,7 +21,7 @@ func TestWebSocketsGauge(t *testing.T) {
 		if family.GetName() != "qqauth_websockets" {
 			continue
 		}
-		if v := family.GetMetric()[0].GetGauge().GetValue(); !math.IsNaN(v) || family.GetHelp() != "GameSparks connections open." {
+		if v := family.GetMetric()[0].GetGauge().GetValue(); v != 0 || family.GetHelp() != "GameSparks connections open." {
 			t.Errorf("got %v, %q", v, family.GetHelp())
 		}
 		return

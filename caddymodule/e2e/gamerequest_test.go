@@ -213,9 +213,10 @@ func (w *gameWorld) statuses() {
 		"/rs", "/rs/", "/rs/device", "/rs/device/" + theGame.secret, path + "AccountDetailsRequest/", path + "AccountDetailsRequest/x",
 		"/rs//device/" + theGame.secret + "/AccountDetailsRequest", "/rs/device%2F" + theGame.secret + "/AccountDetailsRequest", "/rs/device/x%2F" + theGame.secret,
 		"/ws", "/ws/", "/ws/device", "/ws/device/" + theGame.key + "/x",
+		"/" + path + "AccountDetailsRequest", "/RS" + path[len("/rs"):] + "AccountDetailsRequest", "/x/.." + path + "AccountDetailsRequest",
 	} {
 		for _, method := range []string{"GET", "POST"} {
-			if got := w.raw("LOGIN", method+" "+path+" HTTP/1.1\r\nHost: "+w.host("LOGIN")+"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"); got.status != http.StatusNotFound {
+			if got := w.raw("LOGIN", method+" "+path+" HTTP/1.1\r\nHost: "+w.host("LOGIN")+"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"); got.status != http.StatusNotFound || !strings.Contains(string(got.body), `"UNKNOWN"`) {
 				w.t.Errorf("%s %s: %d %s", method, path, got.status, got.body)
 			}
 		}
